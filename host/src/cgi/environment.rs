@@ -1,0 +1,150 @@
+//! The environment of a CGI program (RFC 3875 §4.1).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::headers::request_headers;
+use super::request::content_length;
+use crate::message::Params;
+
+/// Variables of the web server's own process that some pass on, and that would
+/// mean something else to the program.
+const FOREIGN: &[&str] = &[
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "HOME",
+    "PWD",
+    "SHLVL",
+    "_",
+];
+
+/// What a program expects to be there in any case (§4.1: `GATEWAY_INTERFACE`,
+/// `QUERY_STRING`, `REMOTE_ADDR`, `REQUEST_METHOD`, `SCRIPT_NAME`,
+/// `SERVER_NAME`, `SERVER_PORT`, `SERVER_PROTOCOL` and `SERVER_SOFTWARE` are
+/// "MUST be set").
+const ALWAYS: &[(&str, &str)] = &[
+    ("GATEWAY_INTERFACE", "CGI/1.1"),
+    ("QUERY_STRING", ""),
+    ("REMOTE_ADDR", ""),
+    ("REQUEST_METHOD", "GET"),
+    ("SCRIPT_NAME", ""),
+    ("SERVER_NAME", "localhost"),
+    ("SERVER_PORT", "80"),
+    ("SERVER_PROTOCOL", "HTTP/1.1"),
+    ("SERVER_SOFTWARE", "fcgi-wasm"),
+];
+
+/// The request's params as environment variables, each name once.
+///
+/// Left out are what the web server's own process has, `HTTP_PROXY` (httpoxy)
+/// and fields of its connection, names that are no variable's, and lengths and
+/// types that are empty (§4.1.2, §4.1.3: "MUST be set if and only if").
+/// Repeated header fields are joined (§4.1.18). Bytes that are not UTF-8 are
+/// replaced, because WASI has strings.
+pub fn environment(params: &Params) -> Vec<(String, String)> {
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in ALWAYS {
+        variables.insert((*name).to_owned(), (*value).to_owned());
+    }
+    for (name, value) in params.iter() {
+        let name = String::from_utf8_lossy(name);
+        let is_header = name.starts_with("HTTP_");
+        let is_content = matches!(name.as_ref(), "CONTENT_LENGTH" | "CONTENT_TYPE");
+        if !is_header && !is_content && is_variable(&name) && !FOREIGN.contains(&name.as_ref()) {
+            variables.insert(name.into_owned(), text(value).into_owned());
+        }
+    }
+    let media_type = params.get("CONTENT_TYPE").unwrap_or_default();
+    if !media_type.is_empty() {
+        variables.insert("CONTENT_TYPE".to_owned(), text(media_type).into_owned());
+    }
+    if let Some(bytes) = content_length(params) {
+        variables.insert("CONTENT_LENGTH".to_owned(), bytes.to_string());
+    }
+    for (name, value) in request_headers(params) {
+        if matches!(name.as_str(), "content-type" | "content-length") {
+            continue;
+        }
+        let variable = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
+        match variables.get_mut(&variable) {
+            Some(before) => {
+                before.push_str(", ");
+                before.push_str(&text(&value));
+            }
+            None => drop(variables.insert(variable, text(&value).into_owned())),
+        }
+    }
+    variables.into_iter().collect()
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+fn text(value: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(pairs: &[(&str, &[u8])], name: &str) -> Option<String> {
+        let params: Params = pairs.iter().copied().collect();
+        let found = environment(&params)
+            .into_iter()
+            .find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
+    }
+
+    #[test]
+    fn params_become_variables_and_the_last_one_wins() {
+        let pairs: &[(&str, &[u8])] = &[
+            ("SCRIPT_NAME", b"/a"),
+            ("SCRIPT_NAME", b"/b"),
+            ("X", b"\xff"),
+        ];
+        assert_eq!(value(pairs, "SCRIPT_NAME").as_deref(), Some("/b"));
+        assert_eq!(value(pairs, "X").as_deref(), Some("\u{fffd}"));
+        assert_eq!(value(pairs, "SERVER_PROTOCOL").as_deref(), Some("HTTP/1.1"));
+    }
+
+    #[test]
+    fn conformance_43_proxy_and_fields_of_the_connection_are_no_variables() {
+        for name in [
+            "HTTP_PROXY",
+            "HTTP_CONNECTION",
+            "HTTP_TRANSFER_ENCODING",
+            "HTTP_EXPECT",
+        ] {
+            assert_eq!(value(&[(name, b"x")], name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn conformance_93_the_web_servers_own_variables_are_not_passed_on() {
+        for name in ["PATH", "LD_PRELOAD", "HOME"] {
+            assert_eq!(value(&[(name, b"x")], name), None, "{name}");
+        }
+        assert_eq!(value(&[("A=B", b"x")], "A=B"), None);
+    }
+
+    #[test]
+    fn repeated_headers_are_joined_and_empty_content_fields_left_out() {
+        let pairs: &[(&str, &[u8])] = &[
+            ("HTTP_X", b"1"),
+            ("HTTP_X", b"2"),
+            ("HTTP_COOKIE", b"a=1"),
+            ("HTTP_COOKIE", b"b=2"),
+            ("CONTENT_TYPE", b""),
+            ("CONTENT_LENGTH", b""),
+            ("HTTP_CONTENT_LENGTH", b"5"),
+        ];
+        assert_eq!(value(pairs, "HTTP_X").as_deref(), Some("1, 2"));
+        assert_eq!(value(pairs, "HTTP_COOKIE").as_deref(), Some("a=1; b=2"));
+        for name in ["CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"] {
+            assert_eq!(value(pairs, name), None, "{name}");
+        }
+    }
+}

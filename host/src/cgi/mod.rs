@@ -1,0 +1,20 @@
+//! RFC 3875 (CGI 1.1) as pure data: a request's params read as HTTP, and a
+//! response's head written and read as CGI has it.
+
+mod environment;
+mod head;
+mod headers;
+mod mount;
+mod request;
+mod target;
+
+pub use environment::environment;
+#[cfg(fuzzing)]
+pub use head::fuzz_head;
+pub use head::{HEAD_BYTES_MAX, Head, parse_head, write_head};
+pub use headers::{
+    drop_commands, drop_connection_fields, is_client_header, request_header, request_headers,
+};
+pub use mount::Mount;
+pub use request::{authority, check, content_length, http_request, is_https, method};
+pub use target::{decode, target};

@@ -1,0 +1,179 @@
+//! What is said of one request beside its answer: messages and what it cost.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// The most bytes of messages that wait for a web server to take them. What
+/// is over that is dropped here; the server's own log has it.
+pub const JOURNAL_BYTES_MAX: usize = 64 * 1024;
+
+/// What is kept free of that for this server's own messages, bytes: the cause
+/// of a fault must not be lost behind an application's chatter.
+const RESERVED_BYTES: usize = 8 * 1024;
+
+/// What a request has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Time that a processor worked for it.
+    pub cpu_time: Duration,
+    /// The most memory its guest had at a time, bytes.
+    pub memory_bytes_peak: u64,
+}
+
+/// The journal of one request, shared by whoever serves it.
+pub struct Journal {
+    number: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    messages: Vec<u8>,
+    usage: Usage,
+    reader: Option<Waker>,
+}
+
+impl Journal {
+    /// The journal of a new request, with the next number of this process.
+    pub fn new() -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The request's number, by which log lines and error pages name it. It
+    /// counts from 1 in each process.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Adds a message of this server for the web server's error log, made
+    /// [`printable`]. There is always room for one.
+    pub fn say(&self, message: &str) {
+        self.add(message, JOURNAL_BYTES_MAX + RESERVED_BYTES);
+    }
+
+    /// Adds a line that the application wrote, made [`printable`].
+    pub fn quote(&self, line: &str) {
+        self.add(line, JOURNAL_BYTES_MAX);
+    }
+
+    fn add(&self, message: &str, bytes_max: usize) {
+        let mut state = self.lock();
+        for line in message.lines() {
+            let line = printable(line);
+            let room = bytes_max.saturating_sub(state.messages.len() + 1);
+            let cut = line.floor_char_boundary(room);
+            if cut == 0 && !line.is_empty() {
+                break;
+            }
+            state.messages.extend_from_slice(line[..cut].as_bytes());
+            state.messages.push(b'\n');
+        }
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Takes the messages that came since the last time; pending if there are
+    /// none.
+    pub fn poll_messages(&self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
+        let mut state = self.lock();
+        if !state.messages.is_empty() {
+            return Poll::Ready(std::mem::take(&mut state.messages));
+        }
+        match &mut state.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            None => state.reader = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Takes the messages that came since the last time.
+    pub fn take_messages(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock().messages)
+    }
+
+    /// Notes what the request has cost so far.
+    pub fn set_usage(&self, usage: Usage) {
+        self.lock().usage = usage;
+    }
+
+    /// What the request has cost so far.
+    pub fn usage(&self) -> Usage {
+        self.lock().usage
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The text with its control characters escaped, except for tabs: logs are
+/// read on terminals, which obey such characters.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |character: char| character.is_control() && character != '\t';
+    if !text.contains(is_unsafe) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match is_unsafe(character) {
+            true => escaped.extend(character.escape_default()),
+            false => escaped.push(character),
+        }
+    }
+    escaped.into()
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal(#{})", self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conformance_88_control_characters_are_escaped() {
+        let journal = Journal::new();
+        journal.say("red \u{1b}[31m\ttab é\r\nnext\0");
+        let expected = "red \\u{1b}[31m\ttab é\nnext\\u{0}\n";
+        assert_eq!(journal.take_messages(), expected.as_bytes());
+    }
+
+    #[test]
+    fn what_nobody_takes_is_bounded() {
+        let journal = Journal::new();
+        for _ in 0..100 {
+            journal.quote(&"x".repeat(10_000));
+        }
+        journal.say("the cause");
+        journal.say(&"y".repeat(10_000_000));
+        let kept = journal.take_messages();
+        assert_eq!(kept.len(), JOURNAL_BYTES_MAX + RESERVED_BYTES);
+        let kept = String::from_utf8(kept).expect("text");
+        assert!(kept.contains("\nthe cause\nyyy"));
+    }
+
+    #[test]
+    fn numbers_differ() {
+        assert_ne!(Journal::new().number(), Journal::new().number());
+    }
+}

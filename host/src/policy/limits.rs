@@ -1,0 +1,170 @@
+//! What one application's requests may spend, each.
+
+use std::time::Duration;
+
+use super::Grants;
+
+/// One mebibyte, for limits.
+pub const MIB: u64 = 1024 * 1024;
+
+/// The most requests at a time that can be set: some thousand times what one
+/// machine computes.
+const REQUESTS_MAX: usize = 1_000_000;
+
+/// The limits of one application, which each request has to itself, and what
+/// was granted to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub(crate) memory_bytes_max: u64,
+    pub(crate) wall_time_max: Duration,
+    pub(crate) cpu_time_max: Duration,
+    pub(crate) duration_max: Duration,
+    pub(crate) after_answer_max: Duration,
+    pub(crate) requests_max: usize,
+    pub(crate) queue_max: usize,
+    pub(crate) queue_wait_max: Duration,
+    pub(crate) request_body_bytes_max: u64,
+    pub(crate) log_bytes_max: usize,
+    pub(crate) may_command_web_server: bool,
+    pub(crate) grants: Grants,
+    pub(crate) interface: Option<String>,
+}
+
+impl Policy {
+    /// The defaults: enough for an interpreter with a web framework (Ruby with
+    /// its standard library takes 68 MiB), too little to harm a small machine.
+    pub fn strict() -> Self {
+        Self {
+            memory_bytes_max: 128 * MIB,
+            wall_time_max: Duration::from_secs(60),
+            cpu_time_max: Duration::from_secs(10),
+            duration_max: Duration::from_secs(3600),
+            after_answer_max: Duration::from_secs(30),
+            requests_max: 128,
+            queue_max: 1024,
+            queue_wait_max: Duration::from_secs(10),
+            request_body_bytes_max: 4096 * MIB,
+            log_bytes_max: 64 * 1024,
+            may_command_web_server: false,
+            grants: Grants::none(),
+            interface: None,
+        }
+    }
+
+    /// The most memory an instance may have: its linear memories and tables in
+    /// sum, bytes. 128 MiB unless set. The visitor of a request that needs
+    /// more gets a 502.
+    #[must_use]
+    pub fn memory_max(mut self, bytes: u64) -> Self {
+        self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// The longest time from admission to the end of the answer, without the
+    /// time in which the guest waits for the client to send or to take bytes:
+    /// the front-end limits that. 60 s unless set, which is how long nginx
+    /// waits. The visitor gets a 504, if no answer has begun.
+    #[must_use]
+    pub fn wall_time_max(mut self, time: Duration) -> Self {
+        self.wall_time_max = time;
+        self
+    }
+
+    /// The longest time from admission to the end of the answer altogether.
+    /// 1 h unless set: no client can hold a place for longer, however it
+    /// drips.
+    #[must_use]
+    pub fn duration_max(mut self, time: Duration) -> Self {
+        self.duration_max = time;
+        self
+    }
+
+    /// The most processor time, accurate to 10 ms. 10 s unless set. The
+    /// visitor gets a 504, if no answer has begun.
+    #[must_use]
+    pub fn cpu_time_max(mut self, time: Duration) -> Self {
+        self.cpu_time_max = time;
+        self
+    }
+
+    /// How long an instance may work on after its answer is complete.
+    /// 30 s unless set.
+    #[must_use]
+    pub fn after_answer_max(mut self, time: Duration) -> Self {
+        self.after_answer_max = time;
+        self
+    }
+
+    /// The most requests at a time. 128 unless set. A request counts until
+    /// its instance is gone and the last of its answer is in the connection's
+    /// buffer, which holds some 100 KiB.
+    #[must_use]
+    pub fn requests_max(mut self, requests: usize) -> Self {
+        self.requests_max = requests.clamp(1, REQUESTS_MAX);
+        self
+    }
+
+    /// How many more may wait for their turn, first come first served.
+    /// 1024 unless set. Others get a 503 at once.
+    #[must_use]
+    pub fn queue_max(mut self, requests: usize) -> Self {
+        self.queue_max = requests;
+        self
+    }
+
+    /// How long one of them waits before it gets a 503. 10 s unless set.
+    #[must_use]
+    pub fn queue_wait_max(mut self, time: Duration) -> Self {
+        self.queue_wait_max = time;
+        self
+    }
+
+    /// The largest request body, bytes. 4 GiB unless set: bodies are streamed
+    /// and take no memory, and web servers have limits of their own. The
+    /// visitor gets a 413, unless the length was not announced and the
+    /// application answers otherwise.
+    #[must_use]
+    pub fn request_body_max(mut self, bytes: u64) -> Self {
+        self.request_body_bytes_max = bytes;
+        self
+    }
+
+    /// How much a request may write to its standard output and error, bytes.
+    /// 64 KiB unless set; the rest is dropped, with a note.
+    #[must_use]
+    pub fn log_max(mut self, bytes: usize) -> Self {
+        self.log_bytes_max = bytes;
+        self
+    }
+
+    /// Whether the application's response may carry header fields that command
+    /// the web server (`X-Accel-*`, `X-Sendfile`, `X-LIGHTTPD-*`, `Variable-*`).
+    /// With them it reads any file that the web server can. No unless set.
+    #[must_use]
+    pub fn may_command_web_server(mut self, may: bool) -> Self {
+        self.may_command_web_server = may;
+        self
+    }
+
+    /// By which of several interfaces that the application exports it is called:
+    /// `native`, `http@0.3`, `http@0.2`, `cgi@0.3`, `cgi@0.2` or `cgi@0.1`. The
+    /// first of these unless set.
+    #[must_use]
+    pub fn interface(mut self, name: impl Into<String>) -> Self {
+        self.interface = Some(name.into());
+        self
+    }
+
+    /// What the application may reach beyond its request. Nothing unless set.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::strict()
+    }
+}

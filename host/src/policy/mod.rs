@@ -1,0 +1,7 @@
+//! What one application may spend and reach, as plain data.
+
+mod grants;
+mod limits;
+
+pub use grants::{AddressPattern, Folder, Grants, HostPattern};
+pub use limits::{MIB, Policy};
