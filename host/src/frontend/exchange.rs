@@ -1,0 +1,328 @@
+//! One request on a FastCGI connection: handing it to the handler, and its
+//! response to the connection.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::http::{StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+
+use super::head::{discard, may_have_body, write_head};
+use super::report::Report;
+use super::upload::Upload;
+use crate::cgi;
+use crate::fastcgi::{Connection, ProtocolStatus, RequestId};
+use crate::message::{
+    BoxFuture, Fault, Handler, Journal, Params, Request, Response, ResponseBody, Role,
+};
+
+/// The most STDERR content in a record, bytes: nginx logs the first 2048 of
+/// each, its own prefix included, and drops the rest.
+const MESSAGE_BYTES_MAX: usize = 1800;
+
+/// How much of a response is held back while its request's body still comes,
+/// bytes; see [`Exchange::is_holding`].
+const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// One request under way.
+pub(super) struct Exchange<'h> {
+    pub(super) id: RequestId,
+    pub(super) stdin: Upload,
+    pub(super) data: Upload,
+    journal: Arc<Journal>,
+    report: Report,
+    /// Whether the response may have no body (RFC 9110 §9.3.2).
+    is_head: bool,
+    stage: Stage<'h>,
+    outgoing: Outgoing,
+    /// Whether the response has begun to leave, and whether it may while the
+    /// request's body still comes; see [`Self::is_holding`].
+    has_begun: bool,
+    is_released: bool,
+    /// The response's body when it is over, for the place that it holds until
+    /// its last bytes have left.
+    answered: Option<ResponseBody>,
+    ending: Ending,
+}
+
+enum Stage<'h> {
+    /// Not handed to the handler yet.
+    New(Role, Params),
+    /// The handler has it.
+    Waiting(BoxFuture<'h, Result<Response, Fault>>),
+    /// The head is there.
+    Sending(ResponseBody),
+    /// The body is complete, or broke off.
+    Over,
+}
+
+/// What was taken from the response and has not been sent.
+#[derive(Default)]
+struct Outgoing {
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
+    /// How much of the announced length is to come.
+    to_come: Option<u64>,
+}
+
+/// What the end of the request will say.
+struct Ending {
+    status: StatusCode,
+    body_bytes: u64,
+    app_status: u32,
+    protocol_status: ProtocolStatus,
+    is_broken: bool,
+}
+
+impl<'h> Exchange<'h> {
+    /// A request that has begun.
+    pub(super) fn new(
+        id: RequestId,
+        role: Role,
+        keep_conn: bool,
+        params: Params,
+        peer: &str,
+    ) -> Self {
+        let journal = Arc::new(Journal::new());
+        Self {
+            id,
+            stdin: Upload::new(cgi::content_length(&params), keep_conn),
+            data: match role {
+                Role::Filter => Upload::new(None, keep_conn),
+                Role::Responder | Role::Authorizer => Upload::none(),
+            },
+            report: Report::new(&params, &journal, peer),
+            journal,
+            is_head: params.get("REQUEST_METHOD") == Some(b"HEAD"),
+            stage: Stage::New(role, params),
+            outgoing: Outgoing::default(),
+            has_begun: false,
+            is_released: false,
+            answered: None,
+            ending: Ending {
+                status: StatusCode::OK,
+                body_bytes: 0,
+                app_status: 0,
+                protocol_status: ProtocolStatus::RequestComplete,
+                is_broken: false,
+            },
+        }
+    }
+
+    /// A request that is only told why it is not served.
+    pub(super) fn refused(id: RequestId, fault: Fault, peer: &str, is_quiet: bool) -> Self {
+        let mut refused = Self::new(id, Role::Responder, false, Params::default(), peer);
+        refused.report.set_quiet(is_quiet);
+        refused.answer(Err(fault));
+        refused
+    }
+
+    /// Goes as far as it can go now, up to `turn_bytes` of response. Ready
+    /// once all of the response is on the connection; then it wants its
+    /// [`end`](Self::end).
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        handler: &'h dyn Handler,
+        connection: &mut Connection,
+        turn_bytes: usize,
+    ) -> Poll<()> {
+        let budget = match self.may_hold() {
+            true => HELD_BYTES_MAX,
+            false => turn_bytes,
+        };
+        self.advance(cx, handler, budget);
+        if self.is_holding() {
+            return Poll::Pending;
+        }
+        let Outgoing { pieces, bytes, .. } = &mut self.outgoing;
+        let turn_bytes = turn_bytes.min(*bytes);
+        *bytes -= turn_bytes;
+        self.has_begun |= turn_bytes > 0;
+        connection.stdout(self.id, pieces, turn_bytes);
+        if self.has_begun {
+            // Not before the head: nginx takes both into one buffer of 4 KiB.
+            self.send_messages(cx, connection);
+        }
+        match self.outgoing.bytes == 0 && matches!(self.stage, Stage::Over) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// The request is over.
+    pub(super) fn end(self, connection: &mut Connection) {
+        let ending = &self.ending;
+        connection.end(self.id, ending.app_status, ending.protocol_status);
+        self.report
+            .end(ending.status, ending.body_bytes, &self.journal);
+    }
+
+    /// Whether the response broke off after its head had left.
+    pub(super) fn is_broken(&self) -> bool {
+        self.ending.is_broken
+    }
+
+    /// Whether a response waits until the request's body is complete.
+    ///
+    /// nginx stops sending a body, and never goes on, once it has seen the head
+    /// of the answer and found our side busy. So while the body comes without
+    /// a gap, an answer to it waits, as far as that takes no more than
+    /// [`HELD_BYTES_MAX`].
+    pub(super) fn is_holding(&self) -> bool {
+        self.may_hold() && self.outgoing.bytes > 0 && self.outgoing.bytes < HELD_BYTES_MAX
+    }
+
+    fn may_hold(&self) -> bool {
+        let is_unfinished = matches!(self.stage, Stage::Waiting(_) | Stage::Sending(_));
+        is_unfinished && !self.has_begun && !self.is_released && self.stdin.is_open()
+    }
+
+    /// The response waits no longer.
+    pub(super) fn release(&mut self) {
+        self.is_released = true;
+    }
+
+    /// The request's streams on their way in.
+    pub(super) fn uploads(&mut self) -> impl Iterator<Item = &mut Upload> {
+        [&mut self.stdin, &mut self.data].into_iter()
+    }
+
+    /// The client is gone: the handler's work is dropped.
+    pub(super) fn abort(self) {
+        self.report.abort();
+    }
+
+    /// Gives the request up, with an answer as far as that is still possible.
+    pub(super) fn fail(&mut self, fault: Fault) {
+        match self.stage {
+            Stage::New(..) | Stage::Waiting(_) => self.answer(Err(fault)),
+            Stage::Sending(_) => self.break_off(&fault),
+            Stage::Over => {}
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>, handler: &'h dyn Handler, turn_bytes: usize) {
+        if let Stage::New(role, params) = &mut self.stage {
+            let request = Request {
+                role: *role,
+                params: std::mem::take(params),
+                body: self.stdin.open(),
+                data: self.data.open(),
+                journal: self.journal.clone(),
+            };
+            self.stage = Stage::Waiting(handler.handle(request));
+        }
+        if let Stage::Waiting(answer) = &mut self.stage
+            && let Poll::Ready(answer) = answer.as_mut().poll(cx)
+        {
+            self.answer(answer);
+        }
+        while let Stage::Sending(body) = &mut self.stage
+            && self.outgoing.bytes < turn_bytes
+        {
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) => self.take(bytes),
+                    Err(_) => {
+                        tracing::debug!("trailers are dropped: FastCGI has no place for them")
+                    }
+                },
+                Poll::Ready(Some(Err(fault))) => self.break_off(&fault),
+                Poll::Ready(None) => self.complete(),
+            }
+        }
+    }
+
+    /// The handler has answered: the head is written, or a page about why
+    /// there is none.
+    fn answer(&mut self, answer: Result<Response, Fault>) {
+        let checked = answer.and_then(|mut response| {
+            let head = write_head(&mut response, self.is_head)?;
+            Ok((head, response))
+        });
+        let (head, response) = checked.unwrap_or_else(|fault| {
+            self.report.fault(&fault, &self.journal);
+            self.ending.app_status = fault.app_status();
+            self.ending.protocol_status = match fault {
+                Fault::Overloaded(_) => ProtocolStatus::Overloaded,
+                Fault::UnknownRole(_) => ProtocolStatus::UnknownRole,
+                _ => ProtocolStatus::RequestComplete,
+            };
+            let page = fault.page(self.journal.number());
+            let mut head = BytesMut::new();
+            cgi::write_head(page.status, &page.headers, &mut head);
+            (head, page)
+        });
+        self.outgoing.push(head.freeze());
+        self.ending.status = response.status;
+        if self.is_head || !may_have_body(response.status) {
+            discard(response.body);
+            self.stage = Stage::Over;
+            return;
+        }
+        let length = response.headers.get(header::CONTENT_LENGTH);
+        self.outgoing.to_come = length
+            .and_then(|length| length.to_str().ok())
+            .and_then(|length| length.parse().ok());
+        self.stage = Stage::Sending(response.body);
+    }
+
+    fn take(&mut self, mut bytes: Bytes) {
+        if let Some(to_come) = &mut self.outgoing.to_come {
+            if bytes.len() as u64 > *to_come {
+                bytes.truncate(usize::try_from(*to_come).unwrap_or(usize::MAX));
+                let fault = "its body is longer than its content-length; it was cut";
+                self.break_off(&Fault::BadResponse(fault.to_owned()));
+            }
+            let to_come = self.outgoing.to_come.get_or_insert_default();
+            *to_come -= bytes.len() as u64;
+        }
+        self.ending.body_bytes += bytes.len() as u64;
+        self.outgoing.push(bytes);
+    }
+
+    fn complete(&mut self) {
+        if let Stage::Sending(body) = std::mem::replace(&mut self.stage, Stage::Over) {
+            self.answered = Some(body);
+        }
+        if let Some(missing) = self.outgoing.to_come.filter(|&bytes| bytes > 0) {
+            let fault = format!("its body is {missing} bytes shorter than its content-length");
+            self.break_off(&Fault::BadResponse(fault));
+        }
+    }
+
+    /// The body can not be completed. What was sent can not be taken back, and
+    /// FastCGI has no sign for it that web servers know: the log and the
+    /// application's status tell.
+    fn break_off(&mut self, fault: &Fault) {
+        self.report.fault(fault, &self.journal);
+        self.ending.app_status = fault.app_status();
+        self.ending.is_broken = true;
+        self.stage = Stage::Over;
+    }
+
+    fn send_messages(&mut self, cx: &mut Context<'_>, connection: &mut Connection) {
+        while let Poll::Ready(messages) = self.journal.poll_messages(cx) {
+            let mut rest = messages.as_slice();
+            while !rest.is_empty() {
+                let window = &rest[..rest.len().min(MESSAGE_BYTES_MAX)];
+                let line_end = window.iter().rposition(|&byte| byte == b'\n');
+                let (record, after) = rest.split_at(line_end.map_or(window.len(), |end| end + 1));
+                connection.stderr(self.id, record);
+                rest = after;
+            }
+        }
+    }
+}
+
+impl Outgoing {
+    fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push_back(piece);
+    }
+}

@@ -1,0 +1,81 @@
+//! What a connection waits for at present, and what it does when it has waited
+//! for too long.
+
+use bytes::{Buf, BytesMut};
+
+use super::conversation::{Conversation, Gone, Input, READ_BYTES_MIN};
+use super::exchange::Exchange;
+use super::waits::Wait;
+use crate::message::Fault;
+
+impl Conversation<'_> {
+    /// Notes what is waited for when nothing moves.
+    pub(super) fn note_waits(&mut self, may_read: bool, has_full_upload: bool) {
+        let is_open = self.input == Input::Open;
+        let is_busy = !self.exchanges.is_empty();
+        let is_midway = may_read && self.connection.is_midway();
+        let has_output = self.connection.output().has_remaining();
+        let uploads = self.exchanges.iter_mut().flat_map(Exchange::uploads);
+        let has_open_upload = uploads.filter(|upload| upload.is_open()).count() > 0;
+        let is_stalled = has_full_upload && is_open && self.exchanges.len() > 1;
+        let is_holding = self.exchanges.iter().any(Exchange::is_holding);
+        let is_idle = !is_busy && !is_midway && !has_output;
+        self.waits.set(Wait::Midway, is_midway);
+        self.waits.set(Wait::Body, may_read && has_open_upload);
+        self.waits.set(Wait::Gap, may_read && is_holding);
+        self.waits.set(Wait::Unsent, has_output);
+        self.waits.set(Wait::Stalled, is_stalled);
+        self.waits.set(Wait::Look, is_busy && !may_read);
+        self.waits.set(Wait::Idle, is_idle);
+        self.waits.set(Wait::Parting, is_idle && self.stopping);
+        if is_idle && self.read_bytes > READ_BYTES_MIN && self.connection.input().is_empty() {
+            // The buffer of a large upload is not kept for an idle connection.
+            self.read_bytes = READ_BYTES_MIN;
+            *self.connection.input() = BytesMut::new();
+        }
+    }
+
+    pub(super) fn lose_patience(&mut self, wait: Wait) -> Result<(), Gone> {
+        let peer = self.socket.peer();
+        match wait {
+            Wait::Parting => self.input = Input::Refused,
+            Wait::Idle => {
+                tracing::debug!(peer, "an idle connection is closed");
+                self.input = Input::Refused;
+            }
+            Wait::Midway => {
+                tracing::info!(peer, "connection closed: a request never came to its end");
+                self.input = Input::Refused;
+                self.break_off_uploads();
+            }
+            Wait::Body => {
+                tracing::info!(
+                    peer,
+                    "the web server stopped sending a request's body, which counts as incomplete \
+                     (nginx does so when the answer has begun and our side was busy)"
+                );
+                self.break_off_uploads();
+            }
+            Wait::Gap => self.exchanges.iter_mut().for_each(Exchange::release),
+            Wait::Unsent => {
+                tracing::info!(peer, "connection closed: the peer takes no bytes");
+                return Err(Gone);
+            }
+            Wait::Stalled => self.give_up_stalled(),
+            Wait::Look if self.socket.is_hung_up() => return Err(Gone),
+            Wait::Look => {}
+        }
+        Ok(())
+    }
+
+    /// A body that nobody reads may not keep other requests out for long.
+    fn give_up_stalled(&mut self) {
+        let complaint = "the application left its request's body unread while other requests \
+                         waited on the same connection";
+        for exchange in &mut self.exchanges {
+            if exchange.uploads().any(|upload| upload.is_full()) {
+                exchange.fail(Fault::Overloaded(complaint.to_owned()));
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A unix socket of our own: made with its mode and owner from the first
+//! moment, and removed again.
+
+use std::fmt;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt,
+};
+
+use crate::setup::SetupError;
+
+/// Owner and group may connect, others not: whoever can connect can claim to
+/// be any user of the web server.
+const MODE: u32 = 0o660;
+
+/// How long another server that starts is waited for: it needs some
+/// milliseconds.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Where a unix socket stands, and who may connect to it.
+#[derive(Clone, Debug)]
+pub struct UnixPath {
+    path: PathBuf,
+    mode: u32,
+    owner: Option<u32>,
+    group: Option<u32>,
+}
+
+impl UnixPath {
+    /// A socket at this path, with mode 0660, ours.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            mode: MODE,
+            owner: None,
+            group: None,
+        }
+    }
+
+    /// Who may connect, as permission bits: connecting takes the right to write.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The user that the file belongs to. Takes the right to give files away.
+    #[must_use]
+    pub fn owner(mut self, user_id: u32) -> Self {
+        self.owner = Some(user_id);
+        self
+    }
+
+    /// The group that the file belongs to.
+    #[must_use]
+    pub fn group(mut self, group_id: u32) -> Self {
+        self.group = Some(group_id);
+        self
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for UnixPath {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}
+
+impl fmt::Display for UnixPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+/// The file of a socket that we made, removed when this is dropped, unless by
+/// then another one stands there.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_ours = |file: &fs::Metadata| file.dev() == self.device && file.ino() == self.inode;
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| is_ours(&file)) {
+            // Nobody is left to be told, and a stale socket is replaced.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes the socket beside its place and renames it there: it never stands
+/// there with another mode or owner, or without anybody who listens.
+pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, SocketFile), SetupError> {
+    let path = &socket.path;
+    let cannot =
+        |error: io::Error| SetupError::new(format!("cannot listen on {}: {error}", path.display()));
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
+    let _lock = lock(folder).map_err(cannot)?;
+    check_place(path)?;
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let _ = fs::remove_file(&beside);
+    let listener = UnixListener::bind(&beside).map_err(cannot)?;
+    let finish = || {
+        if socket.owner.is_some() || socket.group.is_some() {
+            chown(&beside, socket.owner, socket.group)?;
+        }
+        fs::set_permissions(&beside, Permissions::from_mode(socket.mode))?;
+        fs::rename(&beside, path)?;
+        fs::symlink_metadata(path)
+    };
+    let file = finish().map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        cannot(error)
+    })?;
+    let file = SocketFile {
+        path: path.clone(),
+        device: file.dev(),
+        inode: file.ino(),
+    };
+    Ok((listener, file))
+}
+
+/// Whether the place is free, or held by a socket that nobody listens on.
+fn check_place(path: &Path) -> Result<(), SetupError> {
+    let shown = path.display();
+    let Ok(file) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !file.file_type().is_socket() {
+        return Err(SetupError::new(format!(
+            "{shown} exists and is no socket: choose another path, or remove it"
+        )));
+    }
+    match connect(path) {
+        Ok(stream) => {
+            let holder = holder(&stream).unwrap_or_else(|| "another program".to_owned());
+            Err(SetupError::new(format!(
+                "{holder} listens on {shown} already: stop it, or choose another path"
+            )))
+        }
+        Err(Errno::CONNREFUSED) => Ok(()),
+        // Its queue is full, so there is somebody.
+        Err(Errno::AGAIN) => Err(SetupError::new(format!(
+            "somebody listens on {shown} already: stop it, or choose another path"
+        ))),
+        Err(error) => Err(SetupError::new(format!(
+            "cannot tell whether somebody listens on {shown}: {error}"
+        ))),
+    }
+}
+
+/// Locks a folder, so that two servers that start at once do not both find a
+/// socket stale. Anybody who can read the folder can hold the lock, so it is
+/// not waited for for long, and done without.
+fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    while flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        if Instant::now() > deadline {
+            tracing::warn!("somebody holds a lock on {}", folder.display());
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(file)
+}
+
+/// Connects without a wait, however full the queue is.
+fn connect(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+fn holder(stream: &OwnedFd) -> Option<String> {
+    let pid = sockopt::socket_peercred(stream).ok()?.pid;
+    let pid = pid.as_raw_nonzero();
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(format!("{} (process {pid})", name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).expect("a file").mode() & 0o7777
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_and_goes_with_its_listener() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let (listener, file) = bind(UnixPath::new(&path)).expect("bound");
+        assert_eq!(mode_of(&path), 0o660);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop((listener, file));
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+        let _open = bind(UnixPath::new(&path).mode(0o666)).expect("bound");
+        assert_eq!(mode_of(&path), 0o666);
+    }
+
+    #[test]
+    fn conformance_80_a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        drop(UnixListener::bind(&path).expect("bound"));
+        let (listener, file) = bind(UnixPath::new(&path)).expect("stale, so replaced");
+        let error = bind(UnixPath::new(&path)).expect_err("live").to_string();
+        let pid = std::process::id().to_string();
+        assert!(error.contains(&pid), "{error:?} names process {pid}");
+        drop((listener, file));
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "precious").expect("written");
+        assert!(bind(UnixPath::new(&path)).is_err());
+        assert_eq!(fs::read(&path).expect("still there"), b"precious");
+    }
+
+    #[test]
+    fn another_servers_socket_is_not_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let (_listener, file) = bind(UnixPath::new(&path)).expect("bound");
+        fs::remove_file(&path).expect("removed");
+        let _other = UnixListener::bind(&path).expect("bound");
+        drop(file);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn conformance_90_a_missing_folder_is_one_sentence() {
+        let error = bind(UnixPath::new("/nonexistent/s")).expect_err("no folder");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot listen on /nonexistent/s: ")
+        );
+    }
+}
