@@ -1,0 +1,70 @@
+//! Runs WebAssembly components as web applications behind any web server that
+//! speaks FastCGI, each request in an instance of its own.
+//!
+//! The binary `fcgi-wasm` is this library with a command line. A program of
+//! yours embeds it like this:
+//!
+//! ```no_run
+//! # async fn ctrl_c() { std::future::pending().await }
+//! use fcgi_wasm::{App, Engine, FastCgi, Listener, MIB, Policy, Router, Server};
+//!
+//! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::start()?;
+//! let shop = App::load(&engine, "shop.wasm", Policy::strict().memory_max(64 * MIB)).await?;
+//! Server::new(Router::new().route("shop.example/", shop))
+//!     .listen(Listener::unix("/run/fcgi-wasm.sock")?, FastCgi::default())
+//!     .run_until(ctrl_c())
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it fits together
+//!
+//! Front-ends ([`FastCgi`], [`Http`]) and applications ([`App`]) know nothing
+//! of each other. Both know the waist between them: a [`Handler`] turns a
+//! [`Request`] into a [`Response`]. A closure is a handler too, which is how
+//! either side is tested without the other:
+//!
+//! ```
+//! use fcgi_wasm::{FastCgi, Listener, Request, Response, Server};
+//! use http::StatusCode;
+//!
+//! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
+//! let hello = |_: Request| async { Ok(Response::text(StatusCode::OK, "hello\n")) };
+//! let listener = Listener::tcp(([127, 0, 0, 1], 0).into())?;
+//! let server = Server::new(hello).listen(listener, FastCgi::default());
+//! # drop(server);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Three things live for different times: the [`Engine`] as long as the
+//! process, an [`App`] as long as a deployment, an instance as long as its
+//! request. Three errors are for three readers: a
+//! [`ProtocolError`](fastcgi::ProtocolError) is the peer's, a [`Fault`] is one
+//! request's, a [`SetupError`] is a sentence for the operator.
+
+pub mod cgi;
+pub mod fastcgi;
+mod frontend;
+mod listen;
+mod message;
+mod policy;
+mod router;
+mod sandbox;
+mod server;
+mod setup;
+
+pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
+pub use listen::{Listener, Stream, UnixPath};
+pub use message::{
+    Abandoned, Body, BodyError, BodySender, BoxFuture, Fault, Gone, Handler, JOURNAL_BYTES_MAX,
+    Journal, PIPE_BYTES, Params, Request, RequestBody, Response, ResponseBody, Role, Usage,
+    printable,
+};
+pub use policy::{AddressPattern, Folder, Grants, HostPattern, MIB, Policy};
+pub use router::Router;
+pub use sandbox::{App, Engine, EngineOptions, Import, Inspection};
+pub use server::Server;
+pub use setup::SetupError;

@@ -1,0 +1,235 @@
+//! One deployed application: admits requests, runs each in an instance of its
+//! own, and names what goes wrong.
+
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::admission::{Admission, Place};
+use super::engine::Engine;
+use super::fault;
+use super::guest::Sandbox;
+use super::incoming::limit_body;
+use super::limits::Meter;
+use super::load;
+use super::reply::Reply;
+use super::worlds::{self, World};
+use crate::cgi;
+use crate::message::{BodyError, BoxFuture, Fault, Handler, Journal, Request, Response, Role};
+use crate::policy::Policy;
+use crate::setup::SetupError;
+
+/// A component, ready to serve within its policy. Clones are the same
+/// application.
+#[derive(Clone)]
+pub struct App(Arc<Deployment>);
+
+struct Deployment {
+    name: String,
+    wasmtime: wasmtime::Engine,
+    world: Box<dyn World>,
+    policy: Arc<Policy>,
+    admission: Admission,
+    has_told_of_folders: Arc<AtomicBool>,
+}
+
+impl App {
+    /// Loads a component from a file and compiles it, unless the engine's
+    /// cache has it. That happens on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the file and what to do, if it can not be read,
+    /// is no component, or is one that nobody here knows how to call.
+    pub async fn load(
+        engine: &Engine,
+        path: impl AsRef<Path>,
+        policy: Policy,
+    ) -> Result<Self, SetupError> {
+        let path = path.as_ref().to_owned();
+        let engine = engine.clone();
+        let loading = tokio::task::spawn_blocking(move || {
+            let name = path.display().to_string();
+            let bytes = load::read(&path)?;
+            Self::from_bytes(&engine, &name, &bytes, policy)
+        });
+        loading.await.unwrap_or_else(|panic| {
+            let sentence = format!("compiling broke off, which is an error of ours: {panic}");
+            Err(SetupError::new(sentence))
+        })
+    }
+
+    /// The same from bytes in memory: a component or module, binary or as text
+    /// (WAT).
+    /// Compiles on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn from_bytes(
+        engine: &Engine,
+        name: &str,
+        bytes: &[u8],
+        policy: Policy,
+    ) -> Result<Self, SetupError> {
+        let loaded = load::code(engine, name, bytes)?;
+        load::check_size(name, &loaded.code, policy.memory_bytes_max)?;
+        load::check_folders(&policy)?;
+        loaded.code.prepare(name)?;
+        Ok(Self(Arc::new(Deployment {
+            name: name.to_owned(),
+            wasmtime: loaded.runtime.wasmtime.clone(),
+            world: worlds::bind(&loaded, name, policy.interface.as_deref())?,
+            admission: Admission::new(&policy, engine.places()),
+            policy: Arc::new(policy),
+            has_told_of_folders: Arc::default(),
+        })))
+    }
+
+    /// Waits until none of this application's requests is running. Those that
+    /// come meanwhile wait too.
+    pub async fn drained(&self) {
+        self.0.admission.drained(&self.0.policy).await;
+    }
+}
+
+impl Handler for App {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Fault>> {
+        Box::pin(self.0.clone().handle(request))
+    }
+}
+
+impl Deployment {
+    async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
+        if request.role != Role::Responder {
+            let role = request.role;
+            let complaint = format!("{} does not serve as {role:?}", self.name);
+            return Err(Fault::UnknownRole(complaint));
+        }
+        let bytes_max = self.policy.request_body_bytes_max;
+        if cgi::content_length(&request.params).is_some_and(|bytes| bytes > bytes_max) {
+            return Err(BodyError::TooLarge.into());
+        }
+        let place = Arc::new(self.admission.enter(&self.policy).await?);
+        let meter = Meter::new(request.journal.clone());
+        request.body = limit_body(request.body, bytes_max, &meter);
+        let may_command = self.policy.may_command_web_server;
+        let (reply, answer) = Reply::new(place.clone(), meter.clone(), may_command);
+        // A task of its own: the guest goes on while whoever asked is busy
+        // writing, and after it has its answer.
+        tokio::spawn(self.drive(place, meter, request, reply));
+        answer.await.unwrap_or_else(|_| {
+            let complaint = "the task that ran the application broke off";
+            Err(Fault::Internal(complaint.to_owned()))
+        })
+    }
+
+    /// Runs the guest to its end, whatever that is.
+    async fn drive(
+        self: Arc<Self>,
+        place: Arc<Place>,
+        meter: Arc<Meter>,
+        request: Request,
+        reply: Reply,
+    ) {
+        let journal = request.journal.clone();
+        let sandbox = Sandbox {
+            engine: self.wasmtime.clone(),
+            policy: self.policy.clone(),
+            journal: journal.clone(),
+            meter: meter.clone(),
+            has_told_of_folders: self.has_told_of_folders.clone(),
+        };
+        let ending = self.watch(sandbox, request, &reply).await;
+        meter.publish();
+        let fault = match ending {
+            Ending::Gone => return,
+            Ending::OutOfTime(fault) => fault,
+            Ending::Returned(Err(error)) if !fault::is_clean_exit(&error) => {
+                fault::name(&error, &meter, &self.policy)
+            }
+            Ending::Returned(_) if reply.has_begun() => {
+                reply.finish();
+                return;
+            }
+            Ending::Returned(_) => {
+                Fault::NoResponse("it set no status and wrote nothing".to_owned())
+            }
+        };
+        if !reply.fail(fault.clone()) {
+            late_fault(&fault, &journal);
+        }
+        drop(place);
+    }
+
+    /// Polls the guest, and beside it the clock and whoever waits.
+    async fn watch(&self, sandbox: Sandbox, request: Request, reply: &Reply) -> Ending {
+        let meter = sandbox.meter.clone();
+        let work = self.world.run(sandbox, request, reply.clone());
+        let mut work = pin!(meter.clone().measure(work));
+        let first = self.policy.wall_time_max.min(self.policy.duration_max);
+        let mut alarm = pin!(sleep(first));
+        let mut answered_at = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ending::Returned(result));
+            }
+            if answered_at.is_none() && reply.is_over() {
+                answered_at = Some(meter.elapsed().0);
+                let left = self.policy.after_answer_max;
+                alarm.as_mut().reset(Instant::now() + left);
+            }
+            if reply.poll_gone(cx).is_ready() {
+                return Poll::Ready(Ending::Gone);
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                match self.time_left(&meter, answered_at) {
+                    Ok(left) => alarm.as_mut().reset(Instant::now() + left),
+                    Err(fault) => return Poll::Ready(Ending::OutOfTime(fault)),
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// How long the guest may go on, if it may.
+    fn time_left(&self, meter: &Meter, answered_at: Option<Duration>) -> Result<Duration, Fault> {
+        let policy = &self.policy;
+        let (elapsed, of_client) = meter.elapsed();
+        let left = |most: Duration, used: Duration, fault: fn(Duration) -> Fault| {
+            let left = most.checked_sub(used).filter(|left| !left.is_zero());
+            left.ok_or_else(|| fault(most))
+        };
+        if let Some(at) = answered_at {
+            let since = elapsed.saturating_sub(at);
+            return left(policy.after_answer_max, since, Fault::Overstayed);
+        }
+        let altogether = left(policy.duration_max, elapsed, Fault::TooLong)?;
+        let own = elapsed.saturating_sub(of_client);
+        Ok(altogether.min(left(policy.wall_time_max, own, Fault::OutOfTime)?))
+    }
+}
+
+/// How a guest's run ended.
+enum Ending {
+    Returned(wasmtime::Result<()>),
+    /// Nobody waits for the answer any more.
+    Gone,
+    OutOfTime(Fault),
+}
+
+/// A fault after the answer was complete: only the log can be told.
+fn late_fault(fault: &Fault, journal: &Journal) {
+    let request = journal.number();
+    let text = format!("after its answer was complete: {fault}");
+    text.lines()
+        .for_each(|line| tracing::warn!(request, "{line}"));
+    journal.say(&format!("fcgi-wasm: request {request}: {text}"));
+}

@@ -1,0 +1,125 @@
+//! What all applications of a process share: wasmtime, the cache of compiled
+//! code, and the places of the pool that instances are made from.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Semaphore;
+
+use super::cache::Cache;
+use super::runtime::{Flavour, Runtime};
+use crate::setup::SetupError;
+
+/// How the engine is set up.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    instances_max: usize,
+    cache: Option<PathBuf>,
+}
+
+impl EngineOptions {
+    /// The most instances at a time, over all applications. 256 unless set.
+    /// Each reserves 32 GiB of address space, and no memory.
+    #[must_use]
+    pub fn instances_max(mut self, instances: usize) -> Self {
+        self.instances_max = instances;
+        self
+    }
+
+    /// Keeps compiled components in this folder, which must belong to this
+    /// user, and be writable by nobody else: what is in it is run as it is.
+    /// None unless set.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Starts the engine.
+    ///
+    /// # Errors
+    ///
+    /// If this processor or system lacks what wasmtime needs, or the cache's
+    /// folder is not safe.
+    pub fn start(self) -> Result<Engine, SetupError> {
+        let cache = self.cache.map(Cache::open).transpose()?;
+        let plain = Runtime::start(Flavour::Plain, self.instances_max)?;
+        Ok(Engine(Arc::new(Shared {
+            plain,
+            concurrent: OnceLock::new(),
+            cache,
+            places: Arc::new(Semaphore::new(self.instances_max)),
+            instances_max: self.instances_max,
+        })))
+    }
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            instances_max: 256,
+            cache: None,
+        }
+    }
+}
+
+/// The engine of a process. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    plain: Runtime,
+    /// Started with the first guest that needs it.
+    concurrent: OnceLock<Runtime>,
+    cache: Option<Cache>,
+    places: Arc<Semaphore>,
+    instances_max: usize,
+}
+
+impl Engine {
+    /// An engine with the default options.
+    ///
+    /// # Errors
+    ///
+    /// As [`EngineOptions::start`].
+    pub fn start() -> Result<Self, SetupError> {
+        Self::options().start()
+    }
+
+    /// The options to start an engine with.
+    pub fn options() -> EngineOptions {
+        EngineOptions::default()
+    }
+
+    /// Whether compiled components are kept.
+    pub fn has_cache(&self) -> bool {
+        self.0.cache.is_some()
+    }
+
+    /// Whether instances come from a pool, which takes much address space, or
+    /// are allocated one by one, which is slower.
+    pub fn is_pooled(&self) -> bool {
+        self.0.plain.is_pooled
+    }
+
+    /// wasmtime as a guest of this flavour needs it.
+    pub(super) fn runtime(&self, flavour: Flavour) -> Result<&Runtime, SetupError> {
+        if flavour == Flavour::Plain {
+            return Ok(&self.0.plain);
+        }
+        if let Some(runtime) = self.0.concurrent.get() {
+            return Ok(runtime);
+        }
+        let runtime = Runtime::start(flavour, self.0.instances_max)?;
+        // Another thread may have been faster, and then has the right one.
+        Ok(self.0.concurrent.get_or_init(|| runtime))
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.0.cache.as_ref()
+    }
+
+    pub(super) fn places(&self) -> Arc<Semaphore> {
+        self.0.places.clone()
+    }
+}

@@ -1,0 +1,89 @@
+//! Names what went wrong with a guest, for the log.
+
+use std::fmt::Write;
+
+use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use super::limits::{Meter, OutOfCpu};
+use crate::message::{BodyError, Fault};
+use crate::policy::Policy;
+
+/// The most frames of a backtrace in the log: an endless recursion has
+/// thousands, all alike.
+const FRAMES_MAX: usize = 32;
+
+/// The guest says itself that it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Failed(pub(super) String);
+
+/// Whether the guest ended itself by `exit(0)`, which is no fault.
+pub(super) fn is_clean_exit(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(I32Exit(0)))
+}
+
+/// Why the guest's run ended with this error.
+pub(super) fn name(error: &Error, meter: &Meter, policy: &Policy) -> Fault {
+    if error.downcast_ref::<OutOfCpu>().is_some() {
+        return Fault::OutOfCpu(policy.cpu_time_max);
+    }
+    if meter.body_was_too_large() {
+        // The guest made nothing better of it.
+        return BodyError::TooLarge.into();
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return Fault::Exited(*status);
+    }
+    if let Some(Failed(reason)) = error.downcast_ref() {
+        return Fault::Failed(reason.clone());
+    }
+    let is_of_guest = error.is::<Trap>() || error.is::<WasmBacktrace>();
+    if !is_of_guest && !meter.was_refused_memory() {
+        return Fault::Internal(format!("its instance can not be made: {error:#}"));
+    }
+    let cause = describe(error);
+    match meter.was_refused_memory() {
+        true => Fault::OutOfMemory {
+            bytes_max: policy.memory_bytes_max,
+            cause,
+        },
+        false => Fault::Crashed(cause),
+    }
+}
+
+/// The cause in one line, then the backtrace.
+fn describe(error: &Error) -> String {
+    let mut text = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return text;
+    };
+    let mut unnamed = 0;
+    for (number, frame) in backtrace.frames().iter().take(FRAMES_MAX).enumerate() {
+        let Some(name) = frame.func_name() else {
+            unnamed += 1;
+            continue;
+        };
+        let place = frame.symbols().iter().find_map(|symbol| {
+            let file = symbol.file()?;
+            Some(format!(" ({file}:{})", symbol.line().unwrap_or_default()))
+        });
+        let place = place.unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  {number}: {name}{place}");
+    }
+    if unnamed > 0 {
+        let _ = write!(
+            text,
+            "\n  {unnamed} functions have no names in this component"
+        );
+    }
+    let left_out = backtrace.frames().len().saturating_sub(FRAMES_MAX);
+    if left_out > 0 {
+        let _ = write!(text, "\n  and {left_out} more");
+    }
+    text
+}

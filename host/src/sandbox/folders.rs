@@ -1,0 +1,41 @@
+//! `wasi:filesystem/preopens`: the folders that a guest was granted, and a
+//! word about the flag where there are none.
+
+use wasmtime::component::Linker;
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::{p2, p3};
+
+use super::guest::Guest;
+use super::runtime::Flavour;
+
+/// Puts a hint before what wasmtime has for this: a guest's C library asks once,
+/// and then tells each file that it does not exist without asking us.
+pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
+    use p2::bindings::filesystem::preopens::Host as Host02;
+    use p3::bindings::filesystem::preopens::Host as Host03;
+
+    linker.allow_shadowing(true);
+    let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.12")?;
+    preopens.func_wrap(
+        "get-directories",
+        |mut store: StoreContextMut<Guest>, (): ()| {
+            let guest = store.data_mut();
+            guest.hint_at_folders();
+            Ok((Host02::get_directories(&mut guest.filesystem())?,))
+        },
+    )?;
+    if flavour == Flavour::Concurrent {
+        let mut preopens = linker.instance("wasi:filesystem/preopens@0.3.0")?;
+        preopens.func_wrap(
+            "get-directories",
+            |mut store: StoreContextMut<Guest>, (): ()| {
+                let guest = store.data_mut();
+                guest.hint_at_folders();
+                Ok((Host03::get_directories(&mut guest.filesystem())?,))
+            },
+        )?;
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}

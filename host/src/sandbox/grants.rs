@@ -1,0 +1,127 @@
+//! WASI as one instance sees it: what was granted, and a word about the flag
+//! where something was not.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+use super::cgi_io::{CgiInput, CgiOutput};
+use super::stdio::LogStream;
+use crate::message::Journal;
+use crate::policy::{AddressPattern, Policy};
+
+/// How many random bytes a guest gets in one call.
+const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What a guest that is a CGI program sees of its request.
+pub(super) struct Program {
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) input: CgiInput,
+    pub(super) output: CgiOutput,
+}
+
+/// The WASI state of one instance. Beside its log, clocks and random numbers
+/// it has what its policy grants.
+pub(super) fn wasi(
+    policy: &Policy,
+    journal: &Arc<Journal>,
+    log: LogStream,
+    program: Option<Program>,
+) -> WasiCtxBuilder {
+    let mut builder = WasiCtxBuilder::new();
+    builder.max_random_size(RANDOM_BYTES_MAX);
+    match program {
+        None => {
+            builder.stdout(log.other());
+        }
+        Some(program) => {
+            builder.arg(name_of(&program.variables));
+            // What the operator sets is not overridden by a request.
+            let is_set = |name: &str| policy.grants.variables.iter().any(|(set, _)| set == name);
+            for (name, value) in &program.variables {
+                if !is_set(name) {
+                    builder.env(name, value);
+                }
+            }
+            builder.stdin(program.input).stdout(program.output);
+        }
+    }
+    builder.stderr(log);
+    builder.envs(&policy.grants.variables);
+    for folder in &policy.grants.folders {
+        let permissions = match folder.is_read_only {
+            true => FsPerms::ReadOnly,
+            false => FsPerms::ReadWrite,
+        };
+        let opened = builder.preopened_dir(&folder.host_path, &folder.guest_path, permissions);
+        if let Err(error) = opened {
+            let path = folder.host_path.display();
+            tracing::error!("the folder {path} (--dir) can not be opened any more: {error:#}");
+        }
+    }
+    let patterns: Arc<[AddressPattern]> = policy.grants.addresses.as_slice().into();
+    let may_connect = !patterns.is_empty();
+    // Sockets can be made in any case, so that it is told where they were to
+    // lead.
+    builder.allow_tcp(true).allow_udp(true);
+    builder.allow_ip_name_lookup(may_connect);
+    let gate = Gate {
+        patterns,
+        journal: journal.clone(),
+        has_told: AtomicBool::new(false),
+    };
+    builder.socket_addr_check(move |address, usage| {
+        let may = gate.may(address, usage);
+        Box::pin(async move { may })
+    });
+    builder
+}
+
+/// The program's name, by which it may refer to itself.
+fn name_of(variables: &[(String, String)]) -> &str {
+    let name = variables.iter().find(|(name, _)| name == "SCRIPT_NAME");
+    match name {
+        Some((_, path)) if !path.is_empty() => path,
+        _ => "app",
+    }
+}
+
+/// Says to the operator and to the application's author what was refused.
+pub(super) fn tell(journal: &Journal, hint: &str) {
+    let request = journal.number();
+    tracing::warn!(request, "{hint}");
+    journal.say(&format!("fcgi-wasm: request {request}: {hint}"));
+}
+
+/// Which addresses sockets may use.
+struct Gate {
+    patterns: Arc<[AddressPattern]>,
+    journal: Arc<Journal>,
+    has_told: AtomicBool,
+}
+
+impl Gate {
+    fn may(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        use SocketAddrUse::{TcpBind, TcpConnect, UdpBind, UdpReceive, UdpSend};
+
+        let is_outward = matches!(usage, TcpConnect | UdpSend | UdpReceive);
+        if is_outward && self.patterns.iter().any(|pattern| pattern.matches(address)) {
+            return true;
+        }
+        // A socket that connects is bound first, to any address and port.
+        let is_implied = address.ip().is_unspecified() && address.port() == 0;
+        if matches!(usage, TcpBind | UdpBind) && is_implied {
+            return true;
+        }
+        if is_outward && !self.has_told.swap(true, Ordering::Relaxed) {
+            tell(
+                &self.journal,
+                &format!("a connection to {address} was refused; --allow-net {address} allows it"),
+            );
+        }
+        false
+    }
+}

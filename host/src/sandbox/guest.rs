@@ -1,0 +1,193 @@
+//! The state of one instance: what the host's side of its imports works on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::grants::{self, Program};
+use super::incoming::Incoming;
+use super::limits::{MemoryLimit, Meter};
+use super::outbound::Outbound;
+use super::reply::Reply;
+use super::stdio::LogStream;
+use crate::message::{Journal, Params, RequestBody};
+use crate::policy::Policy;
+
+/// The most handles that one instance may have (of the component model, and of
+/// the things of ours that they stand for): what a guest makes us hold beside
+/// its own memory is at most this many times the sizes below. CPython and
+/// StarlingMonkey have some tens.
+const HANDLES_MAX: usize = 1000;
+
+/// The most that one set of HTTP fields may have, bytes in our memory.
+const FIELDS_BYTES_MAX: usize = 64 * 1024;
+
+/// What a param is called that is a setting: this, and the setting's name. Only
+/// the web server can send it, because a client's fields are called HTTP_….
+const SETTING_PREFIX: &[u8] = b"WASI_CONFIG_";
+
+/// What a request's instance will be made in. It can be entered once.
+pub(super) struct Sandbox {
+    pub(super) engine: wasmtime::Engine,
+    pub(super) policy: Arc<Policy>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) meter: Arc<Meter>,
+    /// Whether the application's operator was told how to grant it folders.
+    pub(super) has_told_of_folders: Arc<AtomicBool>,
+}
+
+impl Sandbox {
+    /// The store of the one instance that serves this request.
+    pub(super) fn enter(
+        self,
+        params: Params,
+        body: RequestBody,
+        reply: Option<Reply>,
+    ) -> Store<Guest> {
+        let Self {
+            engine,
+            policy,
+            journal,
+            meter,
+            has_told_of_folders,
+        } = self;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        let guest = Guest {
+            params,
+            body: Incoming::new(body),
+            reply,
+            memory: meter.clone().limit_memory(policy.memory_bytes_max),
+            outbound: Outbound::new(policy.clone(), journal.clone()),
+            policy: policy.clone(),
+            journal,
+            has_told_of_folders,
+            table,
+            program: None,
+            log: None,
+            settings: None,
+            wasi: None,
+            wasi_0_1: None,
+            http,
+        };
+        let mut store = Store::new(&engine, guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_max_component_handles(HANDLES_MAX);
+        // What one call hands over lies in the guest's memory, so it is no
+        // more than that; as our values it takes as much again.
+        let hostcall_bytes_max = usize::try_from(policy.memory_bytes_max);
+        store.set_hostcall_fuel(hostcall_bytes_max.unwrap_or(usize::MAX));
+        meter.limit_cpu(&mut store, policy.cpu_time_max);
+        store
+    }
+}
+
+/// What one instance's imports see.
+pub(super) struct Guest {
+    pub(super) params: Params,
+    /// The request's body, unless the instance's world hands it out itself.
+    pub(super) body: Incoming,
+    /// Where an instance of the native contract answers.
+    pub(super) reply: Option<Reply>,
+    policy: Arc<Policy>,
+    journal: Arc<Journal>,
+    has_told_of_folders: Arc<AtomicBool>,
+    memory: MemoryLimit,
+    table: ResourceTable,
+    program: Option<Program>,
+    /// What the guest writes to its log, by whichever way.
+    log: Option<LogStream>,
+    settings: Option<WasiConfigVariables>,
+    /// Made when they are first asked for: a guest that needs no WASI does not
+    /// pay for it.
+    wasi: Option<WasiCtx>,
+    wasi_0_1: Option<WasiP1Ctx>,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+}
+
+impl Guest {
+    /// What its instance is to see as a program, instead of nothing.
+    pub(super) fn set_program(&mut self, program: Program) {
+        self.program = Some(program);
+    }
+
+    /// Says once for an application how it gets the files that it looks for.
+    pub(super) fn hint_at_folders(&self) {
+        let has_none = self.policy.grants.folders.is_empty();
+        if has_none && !self.has_told_of_folders.swap(true, Ordering::Relaxed) {
+            grants::tell(
+                &self.journal,
+                "the application asked for its folders and has none; --dir HOST::GUEST grants one",
+            );
+        }
+    }
+
+    /// The state of WASI 0.1.
+    pub(super) fn wasi_0_1(&mut self) -> &mut WasiP1Ctx {
+        if self.wasi_0_1.is_none() {
+            self.wasi_0_1 = Some(self.builder().build_p1());
+        }
+        self.wasi_0_1.as_mut().expect("made above")
+    }
+
+    /// What the application was set, and what the web server sets for it.
+    pub(super) fn settings(&mut self) -> &WasiConfigVariables {
+        let (policy, params) = (&self.policy, &self.params);
+        self.settings.get_or_insert_with(|| {
+            let mut settings = WasiConfigVariables::new();
+            for (name, value) in &policy.grants.settings {
+                settings.insert(name, value);
+            }
+            for (name, value) in params.iter() {
+                if let Some(name) = name.strip_prefix(SETTING_PREFIX) {
+                    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                    settings.insert(text(name), text(value));
+                }
+            }
+            settings
+        })
+    }
+
+    /// The guest's log: all of its ways there share one limit.
+    pub(super) fn log(&mut self) -> &LogStream {
+        let (journal, bytes_max) = (&self.journal, self.policy.log_bytes_max);
+        self.log
+            .get_or_insert_with(|| LogStream::new(journal.clone(), bytes_max))
+    }
+
+    fn builder(&mut self) -> WasiCtxBuilder {
+        let log = self.log().other();
+        grants::wasi(&self.policy, &self.journal, log, self.program.take())
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        if self.wasi.is_none() {
+            self.wasi = Some(self.builder().build());
+        }
+        WasiCtxView {
+            ctx: self.wasi.as_mut().expect("made above"),
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.outbound,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}

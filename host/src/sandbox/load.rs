@@ -1,0 +1,340 @@
+//! From a file to compiled code, by way of the cache.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use wasmtime::component::{self, Component};
+use wasmtime::{Module, ResourcesRequired};
+
+use super::engine::Engine;
+use super::guest::Guest;
+use super::runtime::{Flavour, MEMORIES_MAX, Runtime, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use crate::policy::Policy;
+use crate::setup::SetupError;
+
+/// The largest file that is read, bytes. CPython with a web framework has
+/// 30 MB, StarlingMonkey 15.
+const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// The file's bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
+    let shown = path.display();
+    let cannot = |error| SetupError::new(format!("cannot read {shown}: {error}"));
+    let file = File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(SetupError::new(format!(
+            "{shown} has over {FILE_BYTES_MAX} bytes, which is more than is loaded"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// Compiled code, and the set-up of wasmtime that runs it.
+pub(super) struct Loaded<'e> {
+    pub(super) runtime: &'e Runtime,
+    pub(super) code: Code,
+}
+
+impl Loaded<'_> {
+    /// The component with its imports, all of them known to be there.
+    pub(super) fn link(&self) -> wasmtime::Result<component::InstancePre<Guest>> {
+        match &self.code {
+            Code::Component(component) => self.runtime.linker.instantiate_pre(component),
+            Code::Module(_) => wasmtime::bail!("it is a module, not a component"),
+        }
+    }
+
+    /// The same for a module.
+    pub(super) fn link_module(&self) -> wasmtime::Result<wasmtime::InstancePre<Guest>> {
+        match &self.code {
+            Code::Module(module) => self.runtime.module_linker.instantiate_pre(module),
+            Code::Component(_) => wasmtime::bail!("it is a component, not a module"),
+        }
+    }
+
+    /// The names of what it exports.
+    pub(super) fn exports(&self) -> Vec<String> {
+        match &self.code {
+            Code::Component(component) => {
+                let component_type = component.component_type();
+                let exports = component_type.exports(&self.runtime.wasmtime);
+                exports.map(|(name, _)| name.to_owned()).collect()
+            }
+            Code::Module(module) => {
+                let exports = module.exports();
+                exports.map(|export| export.name().to_owned()).collect()
+            }
+        }
+    }
+
+    /// The names of what it imports.
+    pub(super) fn imports(&self) -> Vec<String> {
+        match &self.code {
+            Code::Component(component) => {
+                let component_type = component.component_type();
+                let imports = component_type.imports(&self.runtime.wasmtime);
+                imports.map(|(name, _)| name.to_owned()).collect()
+            }
+            Code::Module(module) => {
+                let imports = module.imports().map(|import| import.module().to_owned());
+                let mut modules: Vec<_> = imports.collect();
+                modules.sort();
+                modules.dedup();
+                modules
+            }
+        }
+    }
+}
+
+/// A component, or a module of before there were components (WASI 0.1).
+pub(super) enum Code {
+    Component(Component),
+    Module(Module),
+}
+
+/// The compiled code, from the cache or else into it.
+pub(super) fn code<'e>(
+    engine: &'e Engine,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Loaded<'e>, SetupError> {
+    if let Some(complaint) = what_else(bytes) {
+        return Err(SetupError::new(format!("{name} {complaint}")));
+    }
+    let kind = Kind::of(bytes);
+    let plain = engine.runtime(Flavour::Plain)?;
+    if let Some(cache) = engine.cache() {
+        if let Some(code) = cache.get(&plain.wasmtime, bytes, kind) {
+            return Ok(Loaded {
+                runtime: plain,
+                code,
+            });
+        }
+        if cache.needs_concurrency(&plain.wasmtime, bytes) {
+            let runtime = engine.runtime(Flavour::Concurrent)?;
+            if let Some(code) = cache.get(&runtime.wasmtime, bytes, kind) {
+                return Ok(Loaded { runtime, code });
+            }
+        }
+    }
+    tracing::info!("compiling {name}");
+    let (runtime, code) = compile(engine, plain, bytes, kind)
+        .map_err(|error| SetupError::new(format!("{name} can not be compiled: {error:#}")))?;
+    if let Some(cache) = engine.cache() {
+        cache.put(&runtime.wasmtime, bytes, &code);
+        if !std::ptr::eq(runtime, plain) {
+            cache.put_needs_concurrency(&plain.wasmtime, bytes);
+        }
+    }
+    Ok(Loaded { runtime, code })
+}
+
+/// Compiles for the cheap set-up if that is enough: a guest that is not valid
+/// there is either one for WASI 0.3, or wrong.
+fn compile<'e>(
+    engine: &'e Engine,
+    plain: &'e Runtime,
+    bytes: &[u8],
+    kind: Kind,
+) -> wasmtime::Result<(&'e Runtime, Code)> {
+    if kind == Kind::Module {
+        let module = Module::new(&plain.wasmtime, bytes)?;
+        return Ok((plain, Code::Module(module)));
+    }
+    if let Ok(component) = Component::new(&plain.wasmtime, bytes) {
+        return Ok((plain, Code::Component(component)));
+    }
+    let runtime = engine
+        .runtime(Flavour::Concurrent)
+        .map_err(wasmtime::Error::new)?;
+    let component = Component::new(&runtime.wasmtime, bytes)?;
+    Ok((runtime, Code::Component(component)))
+}
+
+/// What a file contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Component,
+    Module,
+}
+
+impl Kind {
+    fn of(bytes: &[u8]) -> Self {
+        let is_text_module = bytes.trim_ascii_start().starts_with(b"(module");
+        match bytes.starts_with(MODULE_MAGIC) || is_text_module {
+            true => Self::Module,
+            false => Self::Component,
+        }
+    }
+}
+
+/// How the binary format of a core module begins.
+const MODULE_MAGIC: &[u8] = b"\0asm\x01\0\0\0";
+
+impl Code {
+    /// Loads what [`Self::serialize`] gave.
+    ///
+    /// # Safety
+    ///
+    /// The file is run as it is: it must be one that `serialize` gave.
+    #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
+    pub(super) unsafe fn load(
+        wasmtime: &wasmtime::Engine,
+        path: &Path,
+        kind: Kind,
+    ) -> wasmtime::Result<Self> {
+        // SAFETY: as required of the caller.
+        unsafe {
+            match kind {
+                Kind::Component => Component::deserialize_file(wasmtime, path).map(Self::Component),
+                Kind::Module => Module::deserialize_file(wasmtime, path).map(Self::Module),
+            }
+        }
+    }
+
+    /// Whether this is exported, of a compatible version.
+    pub(super) fn exports(&self, name: &str) -> bool {
+        match self {
+            Self::Component(component) => component.get_export_index(None, name).is_some(),
+            Self::Module(module) => module.get_export_index(name).is_some(),
+        }
+    }
+
+    pub(super) fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        match self {
+            Self::Component(component) => component.serialize(),
+            Self::Module(module) => module.serialize(),
+        }
+    }
+
+    fn resources(&self) -> Option<ResourcesRequired> {
+        match self {
+            Self::Component(component) => component.resources_required(),
+            Self::Module(module) => Some(module.resources_required()),
+        }
+    }
+
+    /// The memory that the largest of its modules begins with, bytes.
+    pub(super) fn initial_memory(&self) -> Option<u64> {
+        /// Bytes in a page of memory, of the size that all known tools use.
+        const PAGE_BYTES: u64 = 65_536;
+
+        let pages = self.resources()?.max_initial_memory_size?;
+        Some(pages * PAGE_BYTES)
+    }
+
+    /// Makes the images that instances' memories are copied from. It takes
+    /// file descriptors, which may have run out when the first request comes.
+    pub(super) fn prepare(&self, name: &str) -> Result<(), SetupError> {
+        let prepared = match self {
+            Self::Component(component) => component.initialize_copy_on_write_image(),
+            Self::Module(module) => module.initialize_copy_on_write_image(),
+        };
+        prepared
+            .map_err(|error| SetupError::new(format!("{name} can not be made ready: {error:#}")))
+    }
+}
+
+/// What the file is, if it is no component, and what to do about it.
+fn what_else(bytes: &[u8]) -> Option<String> {
+    let complaint = match bytes {
+        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return None,
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => return None,
+        [b'\0', b'a', b's', b'm', ..] => {
+            "is WebAssembly of a version that is not known here: build it with current tools"
+        }
+        [0x7f, b'E', b'L', b'F', ..] => {
+            "is an ELF file: a program for this machine, or a component compiled ahead of time. \
+             Give the .wasm file itself; what is compiled from it is cached"
+        }
+        [b'#', b'!', ..] => "is a script; what is served here are WebAssembly components",
+        [] => "is empty",
+        _ if is_text_format(bytes) => return None,
+        _ => "is no WebAssembly component",
+    };
+    Some(complaint.to_owned())
+}
+
+/// Whether it is WebAssembly's text format, which is compiled as well.
+fn is_text_format(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"(component") || text.starts_with(b"(module") || text.starts_with(b";;")
+}
+
+/// Whether an instance of it can be made: the engine's pool has room for it, and
+/// the memory that it begins with is within its limit.
+pub(super) fn check_size(name: &str, code: &Code, memory_bytes_max: u64) -> Result<(), SetupError> {
+    let Some(required) = code.resources() else {
+        // It is made of further components that come as imports; what those
+        // take is found out when they are linked.
+        return Ok(());
+    };
+    let memory_bytes = code.initial_memory().unwrap_or(0);
+    if memory_bytes > memory_bytes_max {
+        return Err(SetupError::new(format!(
+            "{name} begins with {memory_bytes} bytes of memory, over the limit of \
+             {memory_bytes_max} (--memory): no request could be served"
+        )));
+    }
+    let elements = required.max_initial_table_size.unwrap_or(0);
+    for (what, wanted, most) in [
+        (
+            "memories",
+            required.num_memories.into(),
+            MEMORIES_MAX.into(),
+        ),
+        ("tables", required.num_tables.into(), TABLES_MAX.into()),
+        ("elements in a table", elements, TABLE_ELEMENTS_MAX as u64),
+    ] {
+        if wanted > most {
+            return Err(SetupError::new(format!(
+                "{name} has {wanted} {what}; at most {most} are supported"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the folders that are granted are there.
+pub(super) fn check_folders(policy: &Policy) -> Result<(), SetupError> {
+    for folder in &policy.grants.folders {
+        let path = folder.host_path.display();
+        match std::fs::metadata(&folder.host_path) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Err(SetupError::new(format!("{path} (--dir) is no folder"))),
+            Err(error) => {
+                let sentence = format!("cannot read the folder {path} (--dir): {error}");
+                return Err(SetupError::new(sentence));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_told_what_it_is() {
+        let cases: &[(&[u8], &str)] = &[
+            (b"", "is empty"),
+            (b"\0asm\x0a\0\x01\0", "not known here"),
+            (b"\x7fELF\x02", "ELF"),
+            (b"#!/bin/sh", "script"),
+            (b"hello", "no WebAssembly component"),
+        ];
+        for (bytes, expected) in cases {
+            let complaint = what_else(bytes).expect("a complaint");
+            assert!(complaint.contains(expected), "{complaint:?}");
+        }
+        assert_eq!(what_else(b"\0asm\x0d\0\x01\0"), None);
+        assert_eq!(what_else(b"\0asm\x01\0\0\0"), None);
+        assert_eq!(what_else(b"  (component)"), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! Runs guests: each request in a fresh instance of its application's
+//! component, within the application's [`Policy`](crate::Policy).
+//!
+//! This is the only room that knows wasmtime.
+
+mod admission;
+mod app;
+mod cache;
+mod cgi_io;
+mod engine;
+mod fault;
+mod folders;
+mod grants;
+mod guest;
+mod incoming;
+mod inspect;
+mod limits;
+mod load;
+mod logging;
+mod outbound;
+mod reply;
+mod runtime;
+mod stdio;
+mod worlds;
+
+pub use app::App;
+pub use engine::{Engine, EngineOptions};
+pub use inspect::{Import, Inspection};

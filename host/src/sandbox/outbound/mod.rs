@@ -1,0 +1,129 @@
+//! HTTP requests that a guest sends: only to the hosts that were granted, a
+//! limited number, of limited size and time.
+
+mod address;
+mod connection;
+mod response;
+
+use std::sync::Arc;
+
+use http::uri::Scheme;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::grants::tell;
+use crate::message::Journal;
+use crate::policy::Policy;
+
+/// How many requests one instance may send, and so how many connections it may
+/// have at a time.
+const REQUESTS_MAX: usize = 100;
+
+/// How much of a body that a `wasi:http` guest writes is taken at a time,
+/// bytes; two such pieces may wait.
+const BODY_CHUNK_BYTES: usize = 64 * 1024;
+
+/// What one instance may send, and has sent.
+pub(super) struct Outbound {
+    policy: Arc<Policy>,
+    journal: Arc<Journal>,
+    sent: usize,
+    has_told: bool,
+}
+
+impl Outbound {
+    pub(super) fn new(policy: Arc<Policy>, journal: Arc<Journal>) -> Self {
+        Self {
+            policy,
+            journal,
+            sent: 0,
+            has_told: false,
+        }
+    }
+
+    /// Where the request goes, if it may go there.
+    fn admit(&mut self, request: &http::Request<WasiBody>) -> Result<Destination, Error> {
+        let uri = request.uri();
+        let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+        let is_https = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            _ => return Err(Error::HttpProtocolError),
+        };
+        let own_port = if is_https { 443 } else { 80 };
+        let destination = Destination {
+            host: authority.host().to_owned(),
+            port: authority.port_u16().unwrap_or(own_port),
+            is_https,
+            may_be_private: self.policy.grants.private_hosts,
+        };
+        let Destination { host, port, .. } = &destination;
+        let hosts = &self.policy.grants.hosts;
+        if !hosts.iter().any(|pattern| pattern.matches(host, *port)) {
+            self.tell(&format!(
+                "an HTTP request to {host}:{port} was refused; --allow-host {host} allows it"
+            ));
+            return Err(Error::HttpRequestDenied);
+        }
+        self.sent += 1;
+        if self.sent > REQUESTS_MAX {
+            self.tell(&format!("more than {REQUESTS_MAX} HTTP requests were sent"));
+            return Err(Error::ConnectionLimitReached);
+        }
+        Ok(destination)
+    }
+
+    /// Says it once: a guest may try again and again.
+    fn tell(&mut self, hint: &str) {
+        if !std::mem::replace(&mut self.has_told, true) {
+            tell(&self.journal, hint);
+        }
+    }
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+struct Destination {
+    host: String,
+    port: u16,
+    is_https: bool,
+    may_be_private: bool,
+}
+
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Io), Error>;
+
+impl WasiHttpHooks for Outbound {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Io,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let admitted = self.admit(&request);
+        let journal = self.journal.clone();
+        Box::new(async move {
+            let destination = admitted?;
+            let times = connection::Times::new(options.unwrap_or_default());
+            let sent = connection::send(request, &destination, times).await;
+            if let Err(Error::DestinationIpProhibited) = sent {
+                let host = &destination.host;
+                tell(
+                    &journal,
+                    &format!(
+                        "an HTTP request to {host} was refused because that is an address of this \
+                         machine or a private network; --allow-private-hosts allows it"
+                    ),
+                );
+            }
+            sent
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+}

@@ -1,0 +1,255 @@
+//! A guest's answer on its way to whoever asked: held back while it is small,
+//! a stream when it grows or is flushed.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use tokio::sync::oneshot;
+
+use super::limits::Meter;
+use crate::cgi;
+use crate::message::{Body, BodySender, Fault, Gone, Response};
+
+/// How much of a body is held back, bytes: an answer up to this size leaves as
+/// a whole, with its head; a longer one in pieces of at least this size.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// The answer of one guest. Clones share it: the guest's world writes, and who
+/// drives the guest closes it.
+#[derive(Clone)]
+pub(super) struct Reply(Arc<Mutex<State>>);
+
+struct State {
+    stage: Stage,
+    held: BytesMut,
+    /// Goes with the body: the place that the request has.
+    place: Arc<dyn Any + Send + Sync>,
+    /// Learns how long the client lets the answer wait.
+    meter: Arc<Meter>,
+    may_command_web_server: bool,
+}
+
+enum Stage {
+    /// Nobody has heard of the answer; its head, if there is one.
+    Waiting(Answer, Option<(StatusCode, HeaderMap)>),
+    /// The head is gone, the body follows.
+    Streaming(BodySender<Fault>),
+    /// It is complete, or given up.
+    Over,
+}
+
+type Answer = oneshot::Sender<Result<Response, Fault>>;
+
+impl Reply {
+    /// An answer, and where it will arrive.
+    pub(super) fn new(
+        place: Arc<dyn Any + Send + Sync>,
+        meter: Arc<Meter>,
+        may_command_web_server: bool,
+    ) -> (Self, oneshot::Receiver<Result<Response, Fault>>) {
+        let (sender, receiver) = oneshot::channel();
+        let state = State {
+            stage: Stage::Waiting(sender, None),
+            held: BytesMut::new(),
+            place,
+            meter,
+            may_command_web_server,
+        };
+        (Self(Arc::new(Mutex::new(state))), receiver)
+    }
+
+    /// Sets the head, once.
+    pub(super) fn start(&self, status: StatusCode, mut headers: HeaderMap) -> Result<(), String> {
+        let state = &mut *self.lock();
+        let Stage::Waiting(_, head @ None) = &mut state.stage else {
+            return Err("the response was started before".to_owned());
+        };
+        if !state.held.is_empty() {
+            return Err("a part of the response was written before".to_owned());
+        }
+        if !(200..600).contains(&status.as_u16()) {
+            return Err(format!("the status {status} is none from 200 to 599"));
+        }
+        cgi::drop_connection_fields(&mut headers);
+        if !state.may_command_web_server {
+            drop_commands(state.meter.request(), status, &mut headers);
+        }
+        *head = Some((status, headers));
+        Ok(())
+    }
+
+    /// Appends a copy of these bytes to the body; see [`ready`](Self::ready).
+    pub(super) fn append(&self, bytes: &[u8]) {
+        let state = &mut *self.lock();
+        if !state.hold(bytes) {
+            state.pass_on(Bytes::copy_from_slice(bytes));
+        }
+    }
+
+    /// Appends these bytes to the body; see [`ready`](Self::ready).
+    pub(super) fn push(&self, bytes: Bytes) {
+        let state = &mut *self.lock();
+        if !state.hold(&bytes) {
+            state.pass_on(bytes);
+        }
+    }
+
+    /// Waits until there is room for more.
+    pub(super) async fn ready(&self) -> Result<(), Gone> {
+        poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// As [`ready`](Self::ready).
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let state = &mut *self.lock();
+        match &mut state.stage {
+            Stage::Streaming(sender) => state.meter.of_client(sender.poll_ready(cx)),
+            Stage::Waiting(answer, _) if answer.is_closed() => Poll::Ready(Err(Gone)),
+            Stage::Waiting(..) => Poll::Ready(Ok(())),
+            Stage::Over => Poll::Ready(Err(Gone)),
+        }
+    }
+
+    /// The guest wants to send trailers, which FastCGI has no place for.
+    pub(super) fn note_trailers(&self) {
+        let request = self.lock().meter.request();
+        tracing::warn!(
+            request,
+            "the response's trailers are dropped: FastCGI has no place for them"
+        );
+    }
+
+    /// Sends what is held back.
+    pub(super) fn flush(&self) {
+        self.lock().flush();
+    }
+
+    /// Ends the answer. Without a [`start`](Self::start) it has the status 200.
+    pub(super) fn finish(&self) {
+        let state = &mut *self.lock();
+        if let Stage::Streaming(_) = state.stage {
+            state.flush();
+        }
+        // Before anybody can take the answer for the end of the request.
+        state.meter.publish();
+        match std::mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Waiting(answer, head) => {
+                let body = Body::from(std::mem::take(&mut state.held).freeze());
+                // Nobody to send it to is no error: the client is gone.
+                let _ = answer.send(Ok(state.response(head, body)));
+            }
+            Stage::Streaming(sender) => sender.finish(),
+            Stage::Over => {}
+        }
+    }
+
+    /// Gives the answer up: the visitor learns of the fault, or at least gets
+    /// no more than there was. Whether anybody learned of it.
+    pub(super) fn fail(&self, fault: Fault) -> bool {
+        let state = &mut *self.lock();
+        if let Stage::Streaming(_) = state.stage {
+            state.flush();
+        }
+        state.meter.publish();
+        match std::mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Waiting(answer, _) => answer.send(Err(fault)).is_ok(),
+            Stage::Streaming(sender) => {
+                sender.fail(fault);
+                true
+            }
+            Stage::Over => false,
+        }
+    }
+
+    /// Gives the answer up after what was said of it: the visitor gets that.
+    pub(super) fn break_off(&self, fault: Fault) -> bool {
+        self.lock().flush();
+        self.fail(fault)
+    }
+
+    /// Whether anything was said: a status or a byte.
+    pub(super) fn has_begun(&self) -> bool {
+        let state = self.lock();
+        !matches!(state.stage, Stage::Waiting(_, None)) || !state.held.is_empty()
+    }
+
+    /// Whether the answer is complete or given up.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.lock().stage, Stage::Over)
+    }
+
+    /// Ready once nobody waits for the answer any more, before it is complete.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.lock().stage {
+            Stage::Waiting(answer, _) => answer.poll_closed(cx),
+            Stage::Streaming(sender) => sender.poll_gone(cx),
+            Stage::Over => Poll::Pending,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Copies bytes to those held back, if they are few enough.
+    fn hold(&mut self, bytes: &[u8]) -> bool {
+        let has_room = self.held.len() + bytes.len() <= HELD_BYTES_MAX;
+        if has_room && !matches!(self.stage, Stage::Over) {
+            self.held.extend_from_slice(bytes);
+        }
+        has_room
+    }
+
+    fn pass_on(&mut self, bytes: Bytes) {
+        self.flush();
+        if let Stage::Streaming(sender) = &mut self.stage {
+            sender.push(bytes);
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Stage::Waiting(answer, head) = &mut self.stage {
+            let head = head.take();
+            let (sender, body) = Body::pipe();
+            let (nobody, _) = oneshot::channel();
+            let answer = std::mem::replace(answer, nobody);
+            // If nobody waits for it, the pipe says so.
+            let _ = answer.send(Ok(self.response(head, body)));
+            self.stage = Stage::Streaming(sender);
+        }
+        if let Stage::Streaming(sender) = &mut self.stage {
+            sender.push(self.held.split().freeze());
+        }
+    }
+
+    fn response(&self, head: Option<(StatusCode, HeaderMap)>, body: Body<Fault>) -> Response {
+        let (status, headers) = head.unwrap_or_default();
+        Response {
+            status,
+            headers,
+            body: body.holding(self.place.clone()),
+        }
+    }
+}
+
+/// A `Location` with status 200 is a command too: RFC 3875 §6.2.2 has the web
+/// server answer with its own document of that name.
+fn drop_commands(request: u64, status: StatusCode, headers: &mut HeaderMap) {
+    let mut dropped = cgi::drop_commands(headers);
+    if status == StatusCode::OK && headers.remove(header::LOCATION).is_some() {
+        dropped.push(header::LOCATION);
+    }
+    if !dropped.is_empty() {
+        tracing::warn!(
+            request,
+            "a response's fields {dropped:?} were dropped: they command the web server, which the \
+             application may not"
+        );
+    }
+}

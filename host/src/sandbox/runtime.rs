@@ -1,0 +1,154 @@
+//! One set-up of wasmtime: its compiler, its pool, its clock, and the imports
+//! that guests are given.
+
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::component;
+use wasmtime::{Config, Enabled, EngineWeak, PoolingAllocationConfig};
+
+use super::guest::Guest;
+use super::worlds;
+use crate::setup::SetupError;
+
+/// How often a guest that computes is interrupted: how long others wait for it
+/// at most on one processor, and how accurate the limit of its time is.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What one component may consist of, at most: CPython has 14 core modules,
+/// 5 memories and about 10 tables. Each instance has room for as much in the
+/// pool, so that a pool with a free place is never too small.
+const CORE_INSTANCES_MAX: u32 = 64;
+pub(super) const MEMORIES_MAX: u32 = 8;
+pub(super) const TABLES_MAX: u32 = 32;
+
+/// How many stacks an instance may have at a time: its own, and those of calls
+/// that a WASI 0.3 guest makes meanwhile.
+const STACKS_MAX: u32 = 4;
+
+/// How many elements each table may have: one for each function that is called
+/// by pointer. Ruby has 14,000.
+pub(super) const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// How much of a memory or table stays in place when an instance is dropped
+/// and is reset by copying instead of unmapping, bytes. Unmapping stops every
+/// other processor, which makes a second one slow things down (25 → 100 µs a
+/// request without).
+const MEMORY_KEPT_BYTES: usize = 1024 * 1024;
+const TABLE_KEPT_BYTES: usize = 64 * 1024;
+
+/// What a guest needs of wasmtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// Everything up to WASI 0.2.
+    Plain,
+    /// The component model's concurrency too, as WASI 0.3 has it. It makes
+    /// every instance dearer by two thirds, whether it is used or not.
+    Concurrent,
+}
+
+/// wasmtime, set up for one flavour.
+pub(super) struct Runtime {
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) linker: component::Linker<Guest>,
+    pub(super) module_linker: wasmtime::Linker<Guest>,
+    pub(super) is_pooled: bool,
+}
+
+impl Runtime {
+    pub(super) fn start(flavour: Flavour, instances_max: usize) -> Result<Self, SetupError> {
+        let (wasmtime, is_pooled) = start_wasmtime(flavour, instances_max)?;
+        let unfit = |error: wasmtime::Error| {
+            SetupError::new(format!("the host's imports do not fit together: {error:#}"))
+        };
+        let runtime = Self {
+            linker: worlds::link(&wasmtime, flavour).map_err(unfit)?,
+            module_linker: worlds::link_modules(&wasmtime).map_err(unfit)?,
+            wasmtime,
+            is_pooled,
+        };
+        start_clock(runtime.wasmtime.weak())?;
+        Ok(runtime)
+    }
+}
+
+/// With a pool if the address space has room for it, else without.
+fn start_wasmtime(
+    flavour: Flavour,
+    instances_max: usize,
+) -> Result<(wasmtime::Engine, bool), SetupError> {
+    let mut config = common_config(flavour);
+    config.allocation_strategy(pool(instances_max));
+    let reason = match wasmtime::Engine::new(&config) {
+        Ok(engine) => return Ok((engine, true)),
+        Err(reason) => reason,
+    };
+    tracing::warn!(
+        "there is too little address space for a pool of {instances_max} instances, so each is \
+         allocated on its own, which is slower: raise the limit (`ulimit -v`) or lower \
+         --max-concurrent ({reason:#})"
+    );
+    let mut config = common_config(flavour);
+    // Memories that need hardly more address space than they have bytes.
+    config
+        .memory_reservation(0)
+        .memory_reservation_for_growth(1024 * 1024)
+        .memory_guard_size(0)
+        .gc_heap_reservation(0)
+        .gc_heap_reservation_for_growth(1024 * 1024)
+        .gc_heap_guard_size(0);
+    let engine = wasmtime::Engine::new(&config).map_err(|error| {
+        SetupError::new(format!(
+            "WebAssembly can not be run on this system: {error:#}"
+        ))
+    })?;
+    Ok((engine, false))
+}
+
+fn common_config(flavour: Flavour) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.concurrency_support(flavour == Flavour::Concurrent);
+    config
+}
+
+fn pool(instances_max: usize) -> PoolingAllocationConfig {
+    let instances = u32::try_from(instances_max).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_MAX))
+        // One more, because a heap for garbage-collected values takes one.
+        .total_memories(instances.saturating_mul(MEMORIES_MAX + 1))
+        .total_gc_heaps(instances)
+        .total_tables(instances.saturating_mul(TABLES_MAX))
+        .total_stacks(instances.saturating_mul(STACKS_MAX))
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .max_memories_per_module(MEMORIES_MAX)
+        .max_tables_per_module(TABLES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_unused_warm_slots(instances)
+        .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
+        .table_keep_resident(TABLE_KEPT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Starts the thread that interrupts guests. It ends with the engine.
+fn start_clock(engine: EngineWeak) -> Result<(), SetupError> {
+    let clock = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    };
+    let named = thread::Builder::new().name("epoch clock".to_owned());
+    match named.spawn(clock) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(SetupError::new(format!(
+            "the thread that interrupts applications can not be started: {error}"
+        ))),
+    }
+}

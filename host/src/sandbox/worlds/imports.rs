@@ -1,0 +1,41 @@
+//! What guests may import, whatever their world.
+
+use wasmtime::component;
+use wasmtime_wasi_config::WasiConfig;
+
+use super::native;
+use crate::sandbox::guest::Guest;
+use crate::sandbox::runtime::Flavour;
+use crate::sandbox::{folders, logging};
+
+/// All imports that components are given. What an application was not granted
+/// is refused when it is used, not when it is loaded: real components import
+/// much that they never call.
+pub(in crate::sandbox) fn link(
+    engine: &wasmtime::Engine,
+    flavour: Flavour,
+) -> wasmtime::Result<component::Linker<Guest>> {
+    let mut linker = component::Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    if flavour == Flavour::Concurrent {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
+    wasmtime_wasi_config::add_to_linker(&mut linker, |guest: &mut Guest| {
+        WasiConfig::from(guest.settings())
+    })?;
+    folders::link(&mut linker, flavour)?;
+    logging::link(&mut linker)?;
+    native::link(&mut linker)?;
+    Ok(linker)
+}
+
+/// All imports that modules are given.
+pub(in crate::sandbox) fn link_modules(
+    engine: &wasmtime::Engine,
+) -> wasmtime::Result<wasmtime::Linker<Guest>> {
+    let mut linker = wasmtime::Linker::new(engine);
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, Guest::wasi_0_1)?;
+    Ok(linker)
+}
