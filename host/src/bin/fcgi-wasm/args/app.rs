@@ -1,0 +1,128 @@
+//! What an application may spend and reach, as flags.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args as ArgGroup;
+use fcgi_wasm::{AddressPattern, Folder, Grants, HostPattern, Policy};
+
+use super::values::{count, duration, pair, size};
+
+/// All that is said of an application beside its file.
+#[derive(ArgGroup, Clone, Debug)]
+pub(crate) struct AppArgs {
+    /// Which interface to call it by, if it exports several
+    ///
+    /// One of native, http@0.3, http@0.2, cgi@0.3, cgi@0.2 and cgi@0.1. Unless
+    /// set it is the first of these that the application exports.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+}
+
+impl AppArgs {
+    pub(crate) fn policy(&self) -> Policy {
+        let policy = self.limits.policy().grants(self.grants.grants());
+        match &self.interface {
+            Some(name) => policy.interface(name),
+            None => policy,
+        }
+    }
+}
+
+#[derive(ArgGroup, Clone, Debug)]
+#[command(next_help_heading = "What a request may take")]
+pub(crate) struct Limits {
+    /// Time to the end of its answer, without waiting for the client; over it the visitor gets a 504
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Time altogether, however slow the client is; over it the answer is cut off
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub(crate) max_duration: Duration,
+    /// Processor time; over it the visitor gets a 504
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) cpu_time: Duration,
+    /// Memory of its instance; over it the application usually fails, a 502
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = size)]
+    pub(crate) memory: ByteSize,
+    /// Size of its body; over it the visitor gets a 413
+    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    pub(crate) max_body: ByteSize,
+    /// Requests at a time
+    #[arg(long, value_name = "NUMBER", default_value = "128", value_parser = count)]
+    pub(crate) max_concurrent: usize,
+    /// Requests that wait for their turn; more get a 503 at once
+    #[arg(long, value_name = "NUMBER", default_value = "1024")]
+    pub(crate) queue: usize,
+    /// Let answers command the web server (X-Accel-Redirect, X-Sendfile and the like)
+    ///
+    /// With such header fields an application reads any file that the web
+    /// server can read; without this they are dropped.
+    #[arg(long)]
+    pub(crate) allow_server_commands: bool,
+}
+
+impl Limits {
+    fn policy(&self) -> Policy {
+        Policy::strict()
+            .wall_time_max(self.timeout)
+            .duration_max(self.max_duration)
+            .cpu_time_max(self.cpu_time)
+            .memory_max(self.memory.as_u64())
+            .request_body_max(self.max_body.as_u64())
+            .requests_max(self.max_concurrent)
+            .queue_max(self.queue)
+            .may_command_web_server(self.allow_server_commands)
+    }
+}
+
+#[derive(ArgGroup, Clone, Debug)]
+#[command(next_help_heading = "What the application may reach (nothing unless granted)")]
+pub(crate) struct GrantArgs {
+    /// A folder, under the application's name for it; `:ro` to read only (repeatable)
+    #[arg(long, value_name = "HOST::GUEST[:ro]", value_parser = Folder::parse)]
+    pub(crate) dir: Vec<Folder>,
+    /// An environment variable (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) env: Vec<(String, String)>,
+    /// A setting, for applications that read wasi:config (repeatable)
+    ///
+    /// A param of the request that is called WASI_CONFIG_ and the setting's
+    /// name goes before it, so that a web server can set it by location.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) config: Vec<(String, String)>,
+    /// A host to send HTTP requests to: a name, *.name or *, with a port if wanted (repeatable)
+    #[arg(long, value_name = "HOST", value_parser = HostPattern::parse)]
+    pub(crate) allow_host: Vec<HostPattern>,
+    /// Let those hosts have addresses of this machine and of private networks
+    #[arg(long, requires = "allow_host")]
+    pub(crate) allow_private_hosts: bool,
+    /// An address for TCP and UDP sockets, like 127.0.0.1:5432 or 10.0.0.0/8 (repeatable)
+    #[arg(long, value_name = "ADDRESS", value_parser = AddressPattern::parse)]
+    pub(crate) allow_net: Vec<AddressPattern>,
+}
+
+impl GrantArgs {
+    fn grants(&self) -> Grants {
+        let mut grants = Grants::none().private_hosts(self.allow_private_hosts);
+        for folder in &self.dir {
+            grants = grants.folder(folder.clone());
+        }
+        for (name, value) in &self.env {
+            grants = grants.variable(name, value);
+        }
+        for (name, value) in &self.config {
+            grants = grants.setting(name, value);
+        }
+        for pattern in &self.allow_host {
+            grants = grants.host(pattern.clone());
+        }
+        for pattern in &self.allow_net {
+            grants = grants.address(pattern.clone());
+        }
+        grants
+    }
+}

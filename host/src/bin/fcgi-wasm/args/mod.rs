@@ -1,0 +1,105 @@
+//! The command line: what can be typed, and the help that says so.
+
+mod app;
+mod request;
+mod serve;
+mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args as ArgGroup, Parser, Subcommand};
+
+pub(crate) use app::AppArgs;
+pub(crate) use request::Request;
+pub(crate) use serve::{Places, Serve};
+
+/// Runs WebAssembly components as web applications behind any web server that
+/// speaks FastCGI: each request in a fresh, sandboxed instance.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(ArgGroup, Debug)]
+pub(crate) struct LogArgs {
+    /// Log more: each request; twice, everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Log warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(Serve),
+    Check(Check),
+    Compile(Compile),
+    Request(Request),
+    Completions(Completions),
+    Man(Man),
+}
+
+impl Command {
+    /// What is logged without `-v` or `-q`.
+    pub(crate) fn default_log(&self) -> &'static str {
+        match self {
+            // It shows what the application says itself.
+            Self::Request(_) => "error",
+            _ => "info",
+        }
+    }
+}
+
+#[derive(ArgGroup, Clone, Debug)]
+#[command(next_help_heading = "Compiled code")]
+pub(crate) struct CacheArgs {
+    /// Folder for compiled components [default: fcgi-wasm in the user's cache folder]
+    ///
+    /// It must belong to this user and be writable by nobody else, because
+    /// what is in it is run as it is.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Compile anew at each start
+    #[arg(long, conflicts_with = "cache")]
+    pub(crate) no_cache: bool,
+}
+
+/// Say what a component is, what it wants, and whether it can be served
+#[derive(ArgGroup, Debug)]
+pub(crate) struct Check {
+    /// The application, a WebAssembly component
+    pub(crate) app: PathBuf,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+}
+
+/// Compile a component ahead of time, so that `serve` starts at once
+#[derive(ArgGroup, Debug)]
+pub(crate) struct Compile {
+    /// The applications, WebAssembly components
+    #[arg(required = true)]
+    pub(crate) apps: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+}
+
+/// Print a shell's completions for this program
+#[derive(ArgGroup, Debug)]
+#[command(after_help = "For bash: fcgi-wasm completions bash \
+    > ~/.local/share/bash-completion/completions/fcgi-wasm")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Write the manual pages, one for each command
+#[derive(ArgGroup, Debug)]
+pub(crate) struct Man {
+    /// The folder to write them to, such as ~/.local/share/man/man1
+    pub(crate) folder: PathBuf,
+}

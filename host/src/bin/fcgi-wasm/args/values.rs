@@ -1,0 +1,102 @@
+//! Values as they are typed.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+/// Longer times are slips of the pen, and more than clocks can add.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time.is_zero() => Err("a limit of no time lets nothing pass".to_owned()),
+        Ok(time) if time > LONGEST => Err("that is over a year: write a limit".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!(
+            "{error}; write a number and a unit, like 30s or 500ms"
+        )),
+    }
+}
+
+pub(super) fn size(text: &str) -> Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size.as_u64() < 64 * 1024 => {
+            Err("nothing runs with less than 64 KiB, a page of memory".to_owned())
+        }
+        Ok(size) => Ok(size),
+        Err(_) => Err("write a number and a unit, like 64MiB".to_owned()),
+    }
+}
+
+pub(super) fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("write up to three octal digits, like 0660".to_owned()),
+    }
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1_000_000) => Ok(number),
+        _ => Err("write a number from 1 to 1000000".to_owned()),
+    }
+}
+
+pub(super) fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("write it with a colon, like 'Accept: text/html'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write it with an equals sign, like NAME=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use crate::args::{Args, Command};
+    use fcgi_wasm::{MIB, Policy};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_the_librarys() {
+        let args = Args::parse_from(["fcgi-wasm", "serve", "app.wasm"]);
+        let Command::Serve(serve) = args.command else {
+            panic!("another command");
+        };
+        assert_eq!(serve.about.policy(), Policy::strict());
+        assert_eq!(serve.about.limits.memory.as_u64(), 128 * MIB);
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for wrong in [
+            &["--timeout", "0s"] as &[&str],
+            &["--timeout", "ten"],
+            &["--memory", "much"],
+            &["--memory", "0"],
+            &["--socket-mode", "999"],
+            &["--max-concurrent", "0"],
+            &["--mount", "app"],
+            &["--listen", "9000"],
+            &["--dir", "::/data"],
+            &["--env", "NAME"],
+            &["--allow-host", "http://example.com"],
+            &["--allow-net", "localhost"],
+            &["--allow-private-hosts"],
+        ] {
+            let line = ["fcgi-wasm", "serve", "app.wasm"].iter().chain(wrong);
+            assert!(Args::try_parse_from(line).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `fcgi-wasm compile`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use fcgi_wasm::{App, Policy};
+
+use crate::args::Compile;
+use crate::engine;
+
+pub(crate) fn run(args: &Compile) -> Result<ExitCode> {
+    if args.cache.no_cache {
+        bail!("--no-cache leaves nowhere to keep what is compiled");
+    }
+    let engine = engine::start(&args.cache, 1)?;
+    if !engine.has_cache() {
+        bail!("there is no cache to keep what is compiled: name a folder (--cache)");
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
+    for path in &args.apps {
+        let started = Instant::now();
+        let loading = async { Ok(App::load(&engine, path, Policy::strict()).await?) };
+        runtime.block_on(engine::with_progress(path, loading))?;
+        let seconds = started.elapsed().as_secs_f32();
+        tracing::info!("{} is ready to be served ({seconds:.1} s)", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,69 @@
+//! The engine as the command line sets it, and loading with signs of progress.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use fcgi_wasm::Engine;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::CacheArgs;
+
+/// How long a load may take before a terminal is told what takes so long.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Starts the engine, with the cache that was asked for. The default one is
+/// done without if it can not be used: a service may have no home.
+pub(crate) fn start(cache: &CacheArgs, instances_max: usize) -> Result<Engine> {
+    let options = Engine::options().instances_max(instances_max);
+    if cache.no_cache {
+        return Ok(options.start()?);
+    }
+    if let Some(folder) = &cache.cache {
+        return Ok(options.cache(folder).start()?);
+    }
+    let Some(folder) = default_cache() else {
+        tracing::warn!("there is no cache: neither XDG_CACHE_HOME nor HOME is set (see --cache)");
+        return Ok(options.start()?);
+    };
+    match options.clone().cache(folder).start() {
+        Ok(engine) => Ok(engine),
+        Err(error) => {
+            tracing::warn!("{error}; each start compiles anew (see --cache)");
+            Ok(options.start()?)
+        }
+    }
+}
+
+/// The folder of the XDG Base Directory Specification.
+fn default_cache() -> Option<PathBuf> {
+    let absolute = |name| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("fcgi-wasm"))
+}
+
+/// Waits for work on a component; on a terminal a line says so.
+pub(crate) async fn with_progress<T>(
+    path: &Path,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    if let Ok(done) = tokio::time::timeout(PATIENCE, work.as_mut()).await {
+        return done;
+    }
+    let line = ProgressBar::new_spinner().with_message(format!("compiling {}", path.display()));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        line.set_style(style);
+    }
+    line.enable_steady_tick(Duration::from_millis(100));
+    let done = work.await;
+    line.finish_and_clear();
+    done
+}

@@ -1,0 +1,32 @@
+//! The command `fcgi-wasm`: reads the command line and calls the library.
+
+mod args;
+mod check;
+mod compile;
+mod engine;
+mod log;
+mod manual;
+mod request;
+mod serve;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log::start(&args.log, args.command.default_log());
+    let outcome = match args.command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Check(check) => check::run(&check),
+        Command::Compile(compile) => compile::run(&compile),
+        Command::Request(request) => request::run(request),
+        Command::Completions(completions) => Ok(manual::completions(&completions)),
+        Command::Man(man) => manual::pages(&man),
+    };
+    outcome.unwrap_or_else(|error| {
+        log::fail(&error);
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,161 @@
+//! `fcgi-wasm serve`.
+
+use std::pin::pin;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use fcgi_wasm::{App, FastCgi, Http, Listener, Server, UnixPath};
+use nix::unistd::{Group, User};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::args::{Places, Serve};
+use crate::engine;
+
+pub(crate) fn run(args: Serve) -> Result<ExitCode> {
+    // Before any thread starts: it takes variables out of the environment.
+    let mut fastcgi = Listener::from_systemd()?;
+    fastcgi.extend(Listener::inherited()?);
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve")?;
+    runtime.block_on(serve(args, fastcgi))?;
+    // A compile or a file operation that still runs is not waited for.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
+    // First of all, so that a signal while loading is not lost.
+    let mut stop = pin!(stop_signal()?);
+    let mut fastcgi = FastCgi::default()
+        .connections_max(args.max_connections)
+        .requests_max(args.about.limits.max_concurrent)
+        .multiplex(!args.no_multiplex)
+        .idle_max(args.idle_timeout)
+        .hang_up_when_broken(args.hang_up_when_broken);
+    let mut http = Http::default();
+    if let Some(mount) = args.mount {
+        fastcgi = fastcgi.mount(mount.clone());
+        http = http.mount(mount);
+    }
+    // Before the application is loaded, which may take long: who connects
+    // meanwhile waits, and what is wrong here is told at once.
+    let mut places = inherited;
+    places.extend(fastcgi_places(&args.places)?);
+    let web = args
+        .places
+        .http
+        .iter()
+        .map(|address| tcp(*address, &args.places));
+    let web = web.collect::<Result<Vec<_>>>()?;
+    if places.is_empty() && web.is_empty() {
+        bail!(
+            "there is nowhere to listen: give --socket PATH, --listen ADDRESS or --http ADDRESS, \
+             or start this with a listening socket on file descriptor 0"
+        );
+    }
+
+    let engine = engine::start(&args.cache, args.about.limits.max_concurrent)?;
+    let loading = async { Ok(App::load(&engine, &args.app, args.about.policy()).await?) };
+    let app = tokio::select! {
+        app = engine::with_progress(&args.app, loading) => app?,
+        () = stop.as_mut() => return Ok(()),
+    };
+    let mut server = Server::new(app.clone())
+        .connections_max(args.max_connections)
+        .drain_max(args.drain_timeout);
+    for listener in places {
+        server = server.listen(listener, fastcgi.clone());
+    }
+    for listener in web {
+        tracing::info!("for development: http://{listener}/");
+        server = server.listen(listener, http.clone());
+    }
+    server.run_until(stop).await?;
+    // Guests may work on after their answers.
+    let drained = tokio::time::timeout(args.drain_timeout, app.drained()).await;
+    if drained.is_err() {
+        tracing::warn!("work after answers was cut off (--drain-timeout)");
+    }
+    Ok(())
+}
+
+fn fastcgi_places(places: &Places) -> Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for path in &places.socket {
+        let mut socket = UnixPath::new(path).mode(places.socket_mode);
+        if let Some(owner) = &places.socket_owner {
+            socket = socket.owner(user_id(owner)?);
+        }
+        if let Some(group) = &places.socket_group {
+            socket = socket.group(group_id(group)?);
+        }
+        listeners.push(Listener::unix(socket)?);
+    }
+    for address in &places.listen {
+        listeners.push(tcp(*address, places)?);
+    }
+    Ok(listeners)
+}
+
+fn tcp(address: std::net::SocketAddr, places: &Places) -> Result<Listener> {
+    Ok(match places.allowed_clients.as_slice() {
+        [] => Listener::tcp(address)?,
+        clients => Listener::tcp_for(address, clients.to_vec())?,
+    })
+}
+
+fn user_id(user: &str) -> Result<u32> {
+    if let Ok(id) = user.parse() {
+        return Ok(id);
+    }
+    let found = User::from_name(user).context("cannot look up users")?;
+    let found = found.with_context(|| format!("--socket-owner: there is no user {user:?}"))?;
+    Ok(found.uid.as_raw())
+}
+
+fn group_id(group: &str) -> Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    let found = Group::from_name(group).context("cannot look up groups")?;
+    let found = found.with_context(|| format!("--socket-group: there is no group {group:?}"))?;
+    Ok(found.gid.as_raw())
+}
+
+/// Each connection takes a file descriptor; shells allow 1024.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+}
+
+/// Ready at the first signal to stop. At the second the process ends.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut signals = [
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::quit())?,
+        listen(SignalKind::user_defined1())?,
+    ];
+    Ok(async move {
+        any(&mut signals).await;
+        tracing::info!("stopping; a second signal stops at once");
+        tokio::spawn(async move {
+            any(&mut signals).await;
+            tracing::warn!("stopped at once");
+            std::process::exit(1);
+        });
+    })
+}
+
+async fn any(signals: &mut [Signal]) {
+    let waiting = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+    futures_util::future::select_all(waiting).await;
+}
