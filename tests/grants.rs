@@ -1,0 +1,177 @@
+//! What a guest reaches beyond its request: nothing, until a flag grants it,
+//! and a refusal names the flag.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use crate::support::Outcome;
+use crate::support::guest_build::guest;
+use crate::support::process::Program;
+use crate::support::web_server::*;
+
+tests![
+    files_are_there_by_dir_only,
+    folders_that_are_none_are_a_setup_error,
+    variables_are_there_by_env_only,
+    sockets_connect_by_allow_net_only,
+    http_goes_out_by_allow_host_only,
+    private_addresses_take_a_flag_of_their_own,
+    clocks_and_random_numbers_are_always_there,
+];
+
+/// A server that answers each connection with these bytes.
+fn answering(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut some = [0; 1024];
+            let _ = stream.read(&mut some);
+            let _ = stream.write_all(answer);
+        }
+    });
+    address
+}
+
+fn files_are_there_by_dir_only() -> Outcome {
+    let app = guest("naughty-cgi")?;
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("note"), "of the host").expect("written");
+    fs::write(folder.path().join("../outside-fcgi-wasm"), "secret").expect("written");
+    let host = folder.path().display();
+
+    let program = Program::serve(&app, &[]);
+    let refused = program.ask(&get(1, "/read/data/note", false)).text();
+    assert!(!refused.contains("of the host"), "{refused}");
+    program.wait_for_log("--dir");
+
+    let grant = format!("{host}::/data");
+    let program = Program::serve(&app, &["--dir", &grant]);
+    let ask = |path: &str| program.ask(&get(1, path, false)).text();
+    assert_eq!(ask("/read/data/note"), "read of the host\n");
+    assert_eq!(ask("/write/data/new"), "written\n");
+    assert_eq!(ask("/read/data/new"), "read written by the guest\n");
+    let outside = ask("/read/data/../outside-fcgi-wasm");
+    assert!(!outside.contains("secret"), "{outside}");
+    let _ = fs::remove_file(folder.path().join("../outside-fcgi-wasm"));
+
+    let program = Program::serve(&app, &["--dir", &format!("{grant}:ro")]);
+    let ask = |path: &str| program.ask(&get(1, path, false)).text();
+    assert_eq!(ask("/read/data/note"), "read of the host\n");
+    let refused = ask("/write/data/note");
+    assert!(!refused.contains("written"), "{refused}");
+    let kept = fs::read_to_string(folder.path().join("note"));
+    assert_eq!(kept.expect("read"), "of the host");
+    Ok(())
+}
+
+fn folders_that_are_none_are_a_setup_error() -> Outcome {
+    let app = guest("naughty-cgi")?;
+    let app = app.to_str().expect("text");
+    let output = crate::support::process::run(&["request", app, "/", "--dir", "/no/such::/data"]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(complaint.contains("/no/such (--dir)"), "{complaint}");
+    Ok(())
+}
+
+fn variables_are_there_by_env_only() -> Outcome {
+    let app = guest("naughty-cgi")?;
+    let request = get(1, "/environment", false);
+    let program = Program::serve(&app, &["--env", "GREETING=hi", "--env", "SERVER_NAME=mine"]);
+    let seen = program.ask(&request).text();
+    let lines: Vec<_> = seen.lines().collect();
+    assert!(lines.contains(&"GREETING=hi"), "{seen}");
+    // What the operator says goes before what the request says.
+    assert!(lines.contains(&"SERVER_NAME=mine"), "{seen}");
+    assert!(!lines.contains(&"SERVER_NAME=test.example"), "{seen}");
+    Ok(())
+}
+
+fn sockets_connect_by_allow_net_only() -> Outcome {
+    let app = guest("naughty-cgi")?;
+    let address = answering(b"hello from outside\n");
+    let path = format!("/connect/{address}");
+
+    let program = Program::serve(&app, &[]);
+    let refused = program.ask(&get(1, &path, false));
+    assert!(!refused.text().contains("hello"), "{}", refused.text());
+    let hint = format!("--allow-net {address} allows it");
+    assert!(refused.log().contains(&hint), "{}", refused.log());
+    program.wait_for_log(&hint);
+
+    let program = Program::serve(&app, &["--allow-net", &address.to_string()]);
+    let answer = program.ask(&get(1, &path, false)).text();
+    assert_eq!(answer, "hello from outside\n");
+    let other = answering(b"hello from elsewhere\n");
+    let refused = program
+        .ask(&get(1, &format!("/connect/{other}"), false))
+        .text();
+    assert!(!refused.contains("hello"), "{refused}");
+    Ok(())
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+fn http_goes_out_by_allow_host_only() -> Outcome {
+    let address = answering(OK);
+    let path = format!("/outbound/{address}");
+    for app in ["naughty-http", "naughty-http3"] {
+        let app = guest(app)?;
+        let program = Program::serve(&app, &[]);
+        let refused = program.ask(&get(1, &path, false));
+        assert!(
+            refused.text().contains("HttpRequestDenied"),
+            "{}",
+            refused.text()
+        );
+        let hint = "--allow-host 127.0.0.1 allows it";
+        assert!(refused.log().contains(hint), "{}", refused.log());
+
+        let granted = ["--allow-host", "127.0.0.1", "--allow-private-hosts"];
+        let program = Program::serve(&app, &granted);
+        let answer = program.ask(&get(1, &path, false)).text();
+        assert!(
+            answer.contains("200") || answer.contains("Ok(Ok("),
+            "{answer}"
+        );
+    }
+    Ok(())
+}
+
+fn private_addresses_take_a_flag_of_their_own() -> Outcome {
+    let address = answering(OK);
+    for app in ["naughty-http", "naughty-http3"] {
+        let program = Program::serve(&guest(app)?, &["--allow-host", "*"]);
+        for host in ["127.0.0.1", "localhost"] {
+            let path = format!("/outbound/{host}:{}", address.port());
+            let refused = program.ask(&get(1, &path, false));
+            assert!(
+                refused.text().contains("DestinationIpProhibited"),
+                "{}",
+                refused.text()
+            );
+            assert!(
+                refused.log().contains("--allow-private-hosts"),
+                "{}",
+                refused.log()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn clocks_and_random_numbers_are_always_there() -> Outcome {
+    let program = Program::serve(&guest("naughty-cgi")?, &[]);
+    let ask = || program.ask(&get(1, "/now", false)).text();
+    let (one, two) = (ask(), ask());
+    assert_ne!(one, two, "the same random numbers");
+    assert!(
+        one.starts_with(|first: char| first.is_ascii_digit()),
+        "{one}"
+    );
+    Ok(())
+}

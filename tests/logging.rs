@@ -1,0 +1,109 @@
+//! What stands in the server's log and in the web server's.
+
+use crate::support::guest_build::guest;
+use crate::support::process::Program;
+use crate::support::web_server::*;
+use crate::support::{Outcome, Skip};
+
+tests![
+    conformance_22_log_lines_are_capped,
+    an_applications_words_do_not_flood_or_forge_the_log,
+    conformance_88_the_log_names_what_was_asked,
+];
+
+fn naughty(arguments: &[&str]) -> Result<Program, Skip> {
+    Ok(Program::serve(&guest("naughty")?, arguments))
+}
+
+fn conformance_22_log_lines_are_capped() -> Outcome {
+    let program = naughty(&[])?;
+    let mut peer = program.connect();
+    peer.send(&get(1, "/log/10", true));
+    let mut log = Vec::new();
+    let answer = loop {
+        let record = peer.read_record().expect("a record");
+        match record.kind {
+            STDERR if !record.content.is_empty() => {
+                assert!(record.content.len() <= 8 * 1024);
+                assert!(record.content.ends_with(b"\n"), "whole lines");
+                log.extend(record.content);
+            }
+            END_REQUEST => break log,
+            _ => {}
+        }
+    };
+    let text = String::from_utf8_lossy(&answer);
+    assert!(
+        text.contains("to standard output\nline 0 to standard error \\u{1b}[31m\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("line 9 to standard error \\u{1b}[31m\n"),
+        "{text}"
+    );
+    let flood = program.ask(&get(1, "/log/100000", false));
+    assert_eq!(flood.text(), "logged\n");
+    assert!(flood.stderr.len() <= 70_000, "{} bytes", flood.stderr.len());
+    program.wait_for_log("output is dropped: it is over the limit");
+    assert!(
+        program.log().len() < 500_000,
+        "{} bytes",
+        program.log().len()
+    );
+    Ok(())
+}
+
+fn an_applications_words_do_not_flood_or_forge_the_log() -> Outcome {
+    let program = naughty(&[])?;
+    let answer = program.ask(&get(1, "/fail-long/1000000", false));
+    assert_eq!(answer.status(), 500);
+    assert!(
+        (5_000..10_000).contains(&answer.stderr.len()),
+        "{} bytes",
+        answer.stderr.len()
+    );
+    program.wait_for_log("(cut)");
+    let log = program.log();
+    assert!(log.len() < 200_000, "{} bytes", log.len());
+    let forged = log.lines().filter(|line| line.starts_with("forged"));
+    assert_eq!(forged.count(), 0);
+    Ok(())
+}
+
+fn conformance_88_the_log_names_what_was_asked() -> Outcome {
+    let program = Program::serve(&guest("naughty")?, &[]);
+    let mut list = get_params("/trap");
+    list[3] = ("REQUEST_URI", "/trap?secret");
+    let mut request = begin(1, RESPONDER, false);
+    request.extend(params(1, &list));
+    request.extend(stdin(1, &[]));
+    program.ask(&request);
+    program.wait_for_log("the application crashed");
+    let log = program.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("WARN"))
+        .expect("a warning");
+    for expected in [
+        "request=",
+        "method=\"GET\"",
+        "path=\"/trap\"",
+        "peer=unix:",
+        "status=502",
+        "ms=",
+    ] {
+        assert!(line.contains(expected), "{expected} in {line}");
+    }
+    assert!(!log.contains("secret"), "{log}");
+    program.ask(&get(1, "/hello", false));
+    program.wait_for_log("served");
+    let log = program.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("path=\"/hello\""))
+        .expect("a line");
+    for expected in ["status=200", "bytes=6", "cpu_us=", "memory="] {
+        assert!(line.contains(expected), "{expected} in {line}");
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! The end-to-end tests, as one program.
+//!
+//! It has a harness of its own because libtest can not say at run time that a
+//! test was skipped: here a test whose server or toolchain is missing is
+//! reported as ignored, with the reason, or fails where
+//! `FCGI_WASM_TESTS_REQUIRE_ALL` is set, as in CI.
+//!
+//! A test named `conformance_NN_…` shows item NN of the list of what a FastCGI
+//! server must do; those of pure code stand beside that code.
+
+#[macro_use]
+mod support;
+
+// What the source tree itself has to look like.
+mod layout;
+
+// The protocol, spoken by hand with a handler that is a closure.
+mod captures;
+mod connections;
+mod framing;
+mod management;
+mod multiplex;
+mod responses;
+mod robustness;
+mod streaming;
+
+// The program, with real guests and real web servers.
+mod cgi;
+mod cgi_fcgi;
+mod commands;
+mod grants;
+mod guests;
+mod limits;
+mod logging;
+mod mapping;
+mod nginx;
+mod nginx_faults;
+mod places;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let tests = [
+        layout::tests(),
+        captures::tests(),
+        connections::tests(),
+        framing::tests(),
+        management::tests(),
+        multiplex::tests(),
+        responses::tests(),
+        robustness::tests(),
+        streaming::tests(),
+        cgi_fcgi::tests(),
+        cgi::tests(),
+        commands::tests(),
+        grants::tests(),
+        guests::tests(),
+        limits::tests(),
+        logging::tests(),
+        mapping::tests(),
+        nginx::tests(),
+        nginx_faults::tests(),
+        places::tests(),
+    ];
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        tests.into_iter().flatten().collect(),
+    )
+    .exit_code()
+}
