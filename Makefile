@@ -1,0 +1,66 @@
+# Two commands do everything: `make demo` shows the server at work, `make test`
+# installs what the tests need and runs them all.
+
+CARGO := cargo
+SOCKET := /tmp/app.sock
+GUEST := $(CARGO) build --locked --profile guest --target wasm32-wasip2
+HELLO := target/wasm32-wasip2/guest/hello.wasm
+PROGRAM := target/debug/fcgi-wasm
+
+.PHONY: demo test lint bench fuzz packages target
+
+# Serves the smallest application on a socket and sends it a FastCGI request.
+demo: target
+	$(GUEST) --package hello
+	$(CARGO) build --locked --workspace --bin fcgi-wasm
+	@set -e; \
+	$(PROGRAM) serve $(HELLO) --socket $(SOCKET) & server=$$!; \
+	trap 'kill $$server; wait $$server' EXIT; \
+	until [ -S $(SOCKET) ]; do kill -0 $$server; sleep 0.1; done; \
+	printf '\n$$ fcgi-wasm request $(SOCKET) /greet/Ada?polite=yes --mount /greet\n'; \
+	$(PROGRAM) request $(SOCKET) '/greet/Ada?polite=yes' --mount /greet
+
+# A test whose server or toolchain is missing fails here, and is reported as
+# skipped under a plain `cargo test`.
+test: packages target lint
+	FCGI_WASM_TESTS_REQUIRE_ALL=1 $(CARGO) test --locked --workspace
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --profile guest --target wasm32-wasip2 --package 'fcgi-wasm-sdk' \
+		--package hello --package axum-example --package naughty --package naughty-cgi \
+		--package naughty-http --package naughty-http3 -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --locked --workspace --no-deps
+	@if command -v cargo-deny > /dev/null; then \
+		$(CARGO) deny check bans licenses sources; \
+	else \
+		echo 'skipped: cargo-deny is not installed'; \
+	fi
+
+# Ratios of what was measured in one run; nothing is asserted of them.
+bench:
+	$(GUEST) --package hello --package naughty-http
+	$(CARGO) bench --locked --package fcgi-wasm
+
+# Needs `cargo install cargo-fuzz`. The compiler's unstable options are what
+# libFuzzer hooks in with.
+fuzz:
+	cd host/fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run records -- -max_total_time=60
+	cd host/fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run heads -- -max_total_time=60
+
+# What guests are compiled for; without rustup it has to be there.
+target:
+	@if command -v rustup > /dev/null; then rustup target add wasm32-wasip2; fi
+
+# The web server and the FastCGI client that the tests start.
+PACKAGES := nginx libfcgi-bin
+packages:
+	@missing=$$(dpkg-query --show --showformat='$${Package} $${Status}\n' $(PACKAGES) 2>&1 \
+		| grep -v 'ok installed' || true); \
+	if [ -n "$$missing" ]; then \
+		root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$root apt-get update --quiet=2; \
+		$$root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
+			--no-install-recommends $(PACKAGES); \
+	fi
