@@ -126,7 +126,7 @@ impl Guest {
         if has_none && !self.has_told_of_folders.swap(true, Ordering::Relaxed) {
             grants::tell(
                 &self.journal,
-                "the application asked for its folders and has none; --dir HOST::GUEST grants one",
+                "the application asked for its folders and has none; if it needs files, --dir HOST::GUEST grants it some",
             );
         }
     }

@@ -34,8 +34,15 @@ pub(super) const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// and is reset by copying instead of unmapping, bytes. Unmapping stops every
 /// other processor, which makes a second one slow things down (25 → 100 µs a
 /// request without).
-const MEMORY_KEPT_BYTES: usize = 1024 * 1024;
+const MEMORY_KEPT_BYTES_MIN: usize = 1024 * 1024;
 const TABLE_KEPT_BYTES: usize = 64 * 1024;
+
+/// The most of it: CPython with a web framework writes to 25 MB of its image, and
+/// each page of it that was unmapped costs the next request a fault.
+const MEMORY_KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Which part of this machine's memory places may keep that no instance is in.
+const MEMORY_KEPT_PART: u64 = 4;
 
 /// What a guest needs of wasmtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,10 +136,24 @@ fn pool(instances_max: usize) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_unused_warm_slots(instances)
-        .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
+        .linear_memory_keep_resident(memory_kept(instances))
         .table_keep_resident(TABLE_KEPT_BYTES)
         .pagemap_scan(Enabled::Auto);
     pool
+}
+
+/// How much of each memory stays in place, bytes: as much as a fair part of the
+/// machine allows, where the system can tell which pages were written (Linux
+/// 6.7). Elsewhere all of it would be copied, written or not.
+fn memory_kept(instances: u32) -> usize {
+    if !PoolingAllocationConfig::is_pagemap_scan_available() {
+        return MEMORY_KEPT_BYTES_MIN;
+    }
+    let system = rustix::system::sysinfo();
+    let memory_bytes = system.totalram as u64 * u64::from(system.mem_unit);
+    let share = memory_bytes / MEMORY_KEPT_PART / u64::from(instances.max(1));
+    let share = usize::try_from(share).unwrap_or(usize::MAX);
+    share.clamp(MEMORY_KEPT_BYTES_MIN, MEMORY_KEPT_BYTES_MAX)
 }
 
 /// Starts the thread that interrupts guests. It ends with the engine.
