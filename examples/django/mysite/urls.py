@@ -1,0 +1,5 @@
+"""Where everything is."""
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("guestbook.urls"))]

@@ -1,0 +1,1 @@
+"""Stands in for flup while a component is built."""

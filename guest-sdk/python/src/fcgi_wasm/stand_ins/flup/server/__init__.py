@@ -1,0 +1,1 @@
+"""Stands in for flup's servers while a component is built."""

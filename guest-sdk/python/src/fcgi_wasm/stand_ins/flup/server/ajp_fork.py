@@ -1,0 +1,3 @@
+"""As `flup.server.fcgi`."""
+
+from flup.server.fcgi import WSGIServer as WSGIServer
