@@ -53,8 +53,11 @@ fuzz:
 target:
 	@if command -v rustup > /dev/null; then rustup target add wasm32-wasip2; fi
 
-# The web server and the FastCGI client that the tests start.
+# The web server and the FastCGI client that the tests start, and what the
+# examples in other languages get their toolchains by.
 PACKAGES := nginx libfcgi-bin
+PACKAGES += $(shell command -v node > /dev/null && command -v npm > /dev/null || echo nodejs npm)
+PACKAGES += $(shell python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3 python3-venv)
 packages:
 	@missing=$$(dpkg-query --show --showformat='$${Package} $${Status}\n' $(PACKAGES) 2>&1 \
 		| grep -v 'ok installed' || true); \

@@ -28,6 +28,7 @@ mod streaming;
 mod cgi;
 mod cgi_fcgi;
 mod commands;
+mod examples;
 mod grants;
 mod guests;
 mod limits;
@@ -36,6 +37,13 @@ mod mapping;
 mod nginx;
 mod nginx_faults;
 mod places;
+
+// Applications in other languages.
+mod c_and_zig;
+mod go;
+mod javascript;
+mod python;
+mod ruby;
 
 use std::process::ExitCode;
 
@@ -55,6 +63,7 @@ fn main() -> ExitCode {
         cgi_fcgi::tests(),
         cgi::tests(),
         commands::tests(),
+        examples::tests(),
         grants::tests(),
         guests::tests(),
         limits::tests(),
@@ -63,6 +72,11 @@ fn main() -> ExitCode {
         nginx::tests(),
         nginx_faults::tests(),
         places::tests(),
+        c_and_zig::tests(),
+        go::tests(),
+        javascript::tests(),
+        python::tests(),
+        ruby::tests(),
     ];
     libtest_mimic::run(
         &Arguments::from_args(),

@@ -1,5 +1,6 @@
 //! What the tests are made with.
 
+pub(crate) mod example_build;
 pub(crate) mod guest_build;
 pub(crate) mod http_client;
 pub(crate) mod local;
