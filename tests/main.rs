@@ -34,6 +34,7 @@ mod guests;
 mod limits;
 mod logging;
 mod mapping;
+mod new;
 mod nginx;
 mod nginx_faults;
 mod places;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         limits::tests(),
         logging::tests(),
         mapping::tests(),
+        new::tests(),
         nginx::tests(),
         nginx_faults::tests(),
         places::tests(),

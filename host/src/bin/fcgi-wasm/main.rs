@@ -6,6 +6,7 @@ mod compile;
 mod engine;
 mod log;
 mod manual;
+mod new;
 mod request;
 mod serve;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Compile(compile) => compile::run(&compile),
         Command::Request(request) => request::run(request),
+        Command::New(new) => new::run(&new),
         Command::Completions(completions) => Ok(manual::completions(&completions)),
         Command::Man(man) => manual::pages(&man),
     };

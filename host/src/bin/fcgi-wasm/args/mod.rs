@@ -7,7 +7,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args as ArgGroup, Parser, Subcommand};
+use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 pub(crate) use app::AppArgs;
 pub(crate) use request::Request;
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Check(Check),
     Compile(Compile),
     Request(Request),
+    New(New),
     Completions(Completions),
     Man(Man),
 }
@@ -86,6 +87,26 @@ pub(crate) struct Compile {
     pub(crate) apps: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+}
+
+/// Write a small project that builds, tests and serves, and say how
+#[derive(ArgGroup, Debug)]
+pub(crate) struct New {
+    /// The folder to make, whose name is the project's
+    #[arg(value_name = "NAME")]
+    pub(crate) folder: PathBuf,
+    /// The language to write it in
+    #[arg(long)]
+    pub(crate) lang: Language,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    Python,
+    Javascript,
+    Go,
+    C,
 }
 
 /// Print a shell's completions for this program
