@@ -13,6 +13,7 @@ tests![
     heads_that_are_none_are_a_fault,
     a_program_that_says_nothing_is_a_fault,
     exit_statuses_are_told,
+    the_exit_status_is_the_applications_status,
     the_program_sees_its_name_and_no_more,
     standard_error_is_the_error_log,
     input_that_nobody_reads_is_no_error,
@@ -179,6 +180,21 @@ fn plain_modules_run_as_they_are() -> Outcome {
         let answer = program.ask(&get(1, "/", false));
         assert_eq!((answer.text().as_str(), answer.app_status), ("1\n", 0));
     }
+    Ok(())
+}
+
+/// FastCGI §5.5.
+fn the_exit_status_is_the_applications_status() -> Outcome {
+    let module = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (i32.const 3))))"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = folder.path().join("module.wat");
+    fs::write(&app, module).expect("written");
+    let program = Program::serve(&app, &[]);
+    let answer = program.ask(&get(1, "/", false));
+    assert_eq!((answer.status(), answer.app_status), (502, 3));
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn ask(
         Ok(None) => 0,
         Ok(Some(fault)) => {
             journal.say(&format!("fcgi-wasm: {fault}"));
-            1
+            fault.app_status()
         }
         Err(_) => 1,
     };
