@@ -17,6 +17,7 @@ tests![
     the_program_sees_its_name_and_no_more,
     standard_error_is_the_error_log,
     input_that_nobody_reads_is_no_error,
+    a_length_is_told_even_if_the_web_server_does_not_know_it,
     a_redirect_within_the_server_is_the_web_servers,
     plain_modules_run_as_they_are,
     an_interface_can_be_chosen,
@@ -135,6 +136,27 @@ fn input_that_nobody_reads_is_no_error() -> Outcome {
     assert_eq!((reply.head.status, reply.text().as_str()), (200, "xxxxx\n"));
     let reply = nginx.connect().post("/hello", &body);
     assert_eq!(reply.text(), "hello\n");
+    Ok(())
+}
+
+/// Programs for CGI read as much as CONTENT_LENGTH says.
+fn a_length_is_told_even_if_the_web_server_does_not_know_it() -> Outcome {
+    let program = naughty()?;
+    let nginx = Nginx::start(&program.socket(), "", ROOT)?;
+    let mut client = nginx.connect();
+    client.send("POST /environment HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    let text = client.reply(false).text();
+    assert!(text.contains("CONTENT_LENGTH=11\n"), "{text}");
+    let text = nginx.connect().get("/environment").text();
+    assert!(!text.contains("CONTENT_LENGTH"), "{text}");
+    // Too long to wait for: it comes without.
+    let piece = "x".repeat(100_000);
+    let mut client = nginx.connect();
+    client.send("POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    (0..20).for_each(|_| client.send(&format!("186a0\r\n{piece}\r\n")));
+    client.send("0\r\n\r\n");
+    assert_eq!(client.reply(false).text(), "2000000 bytes\n");
     Ok(())
 }
 

@@ -18,6 +18,9 @@ tests![
     sockets_connect_by_allow_net_only,
     http_goes_out_by_allow_host_only,
     private_addresses_take_a_flag_of_their_own,
+    settings_come_from_the_operator_and_the_web_server,
+    the_log_takes_levels_and_contexts,
+    any_component_may_ask_what_the_web_server_says,
     clocks_and_random_numbers_are_always_there,
 ];
 
@@ -161,6 +164,52 @@ fn private_addresses_take_a_flag_of_their_own() -> Outcome {
             );
         }
     }
+    Ok(())
+}
+
+/// `wasi:config`; the web server's word goes before the operator's.
+fn settings_come_from_the_operator_and_the_web_server() -> Outcome {
+    let app = guest("naughty-http")?;
+    let request = get(1, "/settings", false);
+    let program = Program::serve(&app, &[]);
+    assert_eq!(program.ask(&request).text(), "missing: Ok(None)\n");
+    let program = Program::serve(&app, &["--config", "theme=dark", "--config", "lang=en"]);
+    let mut list = get_params("/settings");
+    list.extend([
+        ("WASI_CONFIG_lang", "de"),
+        ("WASI_CONFIG_site", "shop"),
+        // What clients send begins otherwise.
+        ("HTTP_WASI_CONFIG_ROLE", "admin"),
+    ]);
+    let mut request = begin(1, RESPONDER, false);
+    request.extend(params(1, &list));
+    request.extend(stdin(1, &[]));
+    let expected = "lang=de\nsite=shop\ntheme=dark\nmissing: Ok(None)\n";
+    assert_eq!(program.ask(&request).text(), expected);
+    Ok(())
+}
+
+/// `wasi:logging`
+fn the_log_takes_levels_and_contexts() -> Outcome {
+    let program = Program::serve(&guest("naughty-http")?, &[]);
+    let answer = program.ask(&get(1, "/words", false));
+    assert_eq!(answer.text(), "said\n");
+    let log = answer.log();
+    assert!(log.contains("[warn] shop: the till is empty"), "{log}");
+    program.wait_for_log("so is the purse");
+    Ok(())
+}
+
+fn any_component_may_ask_what_the_web_server_says() -> Outcome {
+    let program = Program::serve(&guest("naughty-http")?, &[]);
+    let mut list = get_params("/who/x");
+    list[1] = ("SCRIPT_NAME", "/who");
+    list[2] = ("PATH_INFO", "/x");
+    list.push(("REMOTE_USER", "ada"));
+    let mut request = begin(1, RESPONDER, false);
+    request.extend(params(1, &list));
+    request.extend(stdin(1, &[]));
+    assert_eq!(program.ask(&request).text(), "ada /who\n");
     Ok(())
 }
 

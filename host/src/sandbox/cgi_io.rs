@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 use super::incoming::Incoming;
 use super::reply::Reply;
 use crate::cgi;
-use crate::message::{BodyError, Fault, RequestBody};
+use crate::message::{BodyError, Fault};
 
 /// How much one write takes, bytes.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -24,8 +24,8 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct CgiInput(Arc<Mutex<Incoming>>);
 
 impl CgiInput {
-    pub(super) fn new(body: RequestBody) -> Self {
-        Self(Arc::new(Mutex::new(Incoming::new(body))))
+    pub(super) fn new(body: Incoming) -> Self {
+        Self(Arc::new(Mutex::new(body)))
     }
 
     fn poll_read_some(

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::limits::Meter;
@@ -18,6 +18,8 @@ pub(super) struct Incoming {
     body: RequestBody,
     /// What is left of the frame that was read last.
     rest: Bytes,
+    /// What was gathered, and is read before that.
+    gathered: BytesMut,
     end: Option<Result<(), BodyError>>,
 }
 
@@ -37,6 +39,36 @@ impl Incoming {
 
     /// As [`read`](Self::read). With 0 it waits until there is something.
     pub(super) fn poll_read(
+        &mut self,
+        bytes_max: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, BodyError>> {
+        if !self.gathered.is_empty() {
+            let length = bytes_max.min(self.gathered.len());
+            return Poll::Ready(Ok(self.gathered.split_to(length).freeze()));
+        }
+        self.poll_rest(bytes_max, cx)
+    }
+
+    /// Waits for the end of the body, but for no more bytes than these; they
+    /// can be read afterwards. Its length, if that was all of it.
+    pub(super) async fn gather(&mut self, bytes_max: usize) -> Option<usize> {
+        loop {
+            // One more, to see whether there is one.
+            let room = bytes_max + 1 - self.gathered.len();
+            let read = poll_fn(|cx| self.poll_rest(room, cx)).await;
+            match read {
+                Ok(bytes) if bytes.is_empty() => return Some(self.gathered.len()),
+                Ok(bytes) => self.gathered.extend_from_slice(&bytes),
+                Err(_) => return None,
+            }
+            if self.gathered.len() > bytes_max {
+                return None;
+            }
+        }
+    }
+
+    fn poll_rest(
         &mut self,
         bytes_max: usize,
         cx: &mut Context<'_>,
@@ -153,6 +185,35 @@ mod tests {
         let whole: RequestBody = limit_body(Body::from("abcdef"), 5, &Meter::new(Arc::default()));
         assert!(whole.collect().await.is_err());
     }
+
+    #[tokio::test]
+    async fn what_was_gathered_is_read_first() {
+        let piped = || {
+            let (mut sender, body) = Body::pipe();
+            sender.push(Bytes::from_static(b"abc"));
+            sender.push(Bytes::from_static(b"defg"));
+            sender.finish();
+            Incoming::new(body)
+        };
+        for (bytes_max, length) in [
+            (7, Some(7)),
+            (6, None),
+            (3, None),
+            (2, None),
+            (100, Some(7)),
+        ] {
+            let mut incoming = piped();
+            assert_eq!(incoming.gather(bytes_max).await, length, "{bytes_max}");
+            let mut all = Vec::new();
+            while let Ok(bytes) = incoming.read(2).await
+                && !bytes.is_empty()
+            {
+                all.extend_from_slice(&bytes);
+            }
+            assert_eq!(all, b"abcdefg", "{bytes_max}");
+        }
+    }
+
     #[tokio::test]
     async fn a_body_is_read_in_portions_and_ends_for_good() {
         let (mut sender, body) = Body::pipe();
@@ -165,6 +226,7 @@ mod tests {
         assert_eq!(incoming.read(3).await, Err(BodyError::Incomplete));
         assert_eq!(incoming.read(3).await, Err(BodyError::Incomplete));
         let mut empty = Incoming::default();
+        assert_eq!(empty.gather(3).await, Some(0));
         assert_eq!(empty.read(3).await, Ok(Bytes::new()));
     }
 }

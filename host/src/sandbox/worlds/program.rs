@@ -3,7 +3,9 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use wasmtime::{Result, Store};
 use wasmtime_wasi::I32Exit;
 
@@ -12,6 +14,7 @@ use crate::message::{Body, Fault, Request};
 use crate::sandbox::cgi_io::{CgiInput, CgiOutput};
 use crate::sandbox::grants::Program;
 use crate::sandbox::guest::{Guest, Sandbox};
+use crate::sandbox::incoming::Incoming;
 use crate::sandbox::reply::Reply;
 
 /// How a program ended, if it did not trap.
@@ -30,16 +33,30 @@ impl Ending {
     }
 }
 
+/// How much of a body that comes without its length is awaited, bytes and time,
+/// so that the program can be told a length: many read as much as CONTENT_LENGTH
+/// says, and nothing without it (RFC 3875 §4.2). What is longer is streamed.
+const AWAITED_BYTES_MAX: usize = 1024 * 1024;
+const AWAITED_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// The store of a program's one run, and what it writes.
-pub(super) fn enter(
+pub(super) async fn enter(
     sandbox: Sandbox,
     request: Request,
     reply: &Reply,
 ) -> (Store<Guest>, CgiOutput) {
     let output = CgiOutput::new(reply.clone());
+    let mut variables = cgi::environment(&request.params);
+    let mut input = Incoming::new(request.body);
+    if cgi::content_length(&request.params).is_none() {
+        let awaited = input.gather(AWAITED_BYTES_MAX);
+        if let Ok(Some(bytes @ 1..)) = timeout(AWAITED_TIME_MAX, awaited).await {
+            variables.push(("CONTENT_LENGTH".to_owned(), bytes.to_string()));
+        }
+    }
     let program = Program {
-        variables: cgi::environment(&request.params),
-        input: CgiInput::new(request.body),
+        variables,
+        input: CgiInput::new(input),
         output: output.clone(),
     };
     let mut store = sandbox.enter(request.params, Body::default(), None);

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a guest may trap, these above all")]
 
 mod bodies;
+mod extras;
 mod outbound;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -82,6 +83,9 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
                     .collect();
                 text(out, 200, &format!("{} sets of fields\n", hoard.len()));
             }
+            "settings" => text(out, 200, &extras::settings()),
+            "words" => text(out, 200, &extras::words()),
+            "who" => text(out, 200, &extras::who()),
             "outbound" => text(out, 200, &outbound::get(rest)),
             "length" => {
                 let fields = Fields::new();
