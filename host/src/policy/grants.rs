@@ -205,13 +205,16 @@ impl AddressPattern {
     }
 
     fn parse_parts(text: &str) -> Option<Self> {
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Some(Self::whole(address, None));
-        }
-        let (place, port) = split_port(text)?;
-        let (address, prefix_bits) = match place.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
-            None => (place, None),
+        let (address, prefix_bits, port) = match text.split_once('/') {
+            Some((address, rest)) => {
+                let (bits, port) = split_port(rest)?;
+                (address, Some(bits.parse().ok()?), port)
+            }
+            None if text.parse::<IpAddr>().is_ok() => (text, None, None),
+            None => {
+                let (address, port) = split_port(text)?;
+                (address, None, port)
+            }
         };
         let address = address.trim_start_matches('[').trim_end_matches(']');
         let whole = Self::whole(address.parse().ok()?, port);

@@ -68,7 +68,6 @@ const PROVIDED: &[(&str, &str)] = &[
     ("wasi:cli/terminal-stdin@0.3", "there is none"),
     ("wasi:cli/terminal-stdout@0.2", "there is none"),
     ("wasi:cli/terminal-stdout@0.3", "there is none"),
-    ("wasi:cli/types@0.3", "types"),
     ("wasi:clocks/monotonic-clock@0.2", "granted"),
     ("wasi:clocks/monotonic-clock@0.3", "granted"),
     ("wasi:clocks/system-clock@0.3", "granted"),
