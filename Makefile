@@ -6,13 +6,16 @@ SOCKET := /tmp/app.sock
 GUEST := $(CARGO) build --locked --profile guest --target wasm32-wasip2
 HELLO := target/wasm32-wasip2/guest/hello.wasm
 PROGRAM := target/debug/fcgi-wasm
+# With the whole workspace and an example, because dependencies then have the
+# features that the tests give them: wasmtime is built once for both.
+BUILD := $(CARGO) build --locked --workspace --bin fcgi-wasm --example embed
 
 .PHONY: demo test lint bench fuzz packages target
 
 # Serves the smallest application on a socket and sends it a FastCGI request.
 demo: target
 	$(GUEST) --package hello
-	$(CARGO) build --locked --workspace --bin fcgi-wasm
+	$(BUILD)
 	@set -e; \
 	$(PROGRAM) serve $(HELLO) --socket $(SOCKET) & server=$$!; \
 	trap 'kill $$server; wait $$server' EXIT; \
