@@ -11,6 +11,7 @@ use crate::Result;
 use crate::bindings::fcgi_wasm::app::request;
 use crate::bindings::fcgi_wasm::app::response;
 use crate::bindings::fcgi_wasm::app::types;
+use crate::params::Source;
 use crate::response_body::Content;
 use crate::send::Sink;
 use http::HeaderMap;
@@ -45,9 +46,10 @@ pub(crate) fn request() -> Result<Request> {
     *request.method_mut() = method;
     *request.uri_mut() = target.into();
     *request.headers_mut() = headers;
-    request
-        .extensions_mut()
-        .insert(Params::lazy(request::params));
+    request.extensions_mut().insert(Params::lazy(Source {
+        one: request::param,
+        all: request::params,
+    }));
     Ok(request)
 }
 
