@@ -56,16 +56,28 @@ fuzz:
 target:
 	@if command -v rustup > /dev/null; then rustup target add wasm32-wasip2; fi
 
-# The web server and the FastCGI client that the tests start, and what the
+# The web servers and the FastCGI client that the tests start, and what the
 # examples in other languages get their toolchains by.
-PACKAGES := nginx libfcgi-bin
+PACKAGES := nginx libfcgi-bin openssl
+PACKAGES += apache2 libapache2-mod-fcgid libapache2-mod-xsendfile
+PACKAGES += lighttpd lighttpd-mod-openssl caddy haproxy h2o
 PACKAGES += $(shell command -v node > /dev/null && command -v npm > /dev/null || echo nodejs npm)
 PACKAGES += $(shell python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3 python3-venv)
+
+# Debian starts a web server as soon as it is installed, and all of these want
+# port 80. The policy forbids it while the packages are installed (and
+# only then; one that is there already stays).
+POLICY := /usr/sbin/policy-rc.d
 packages:
 	@missing=$$(dpkg-query --show --showformat='$${Package} $${Status}\n' $(PACKAGES) 2>&1 \
 		| grep -v 'ok installed' || true); \
 	if [ -n "$$missing" ]; then \
 		root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		if [ ! -e $(POLICY) ]; then \
+			trap "$$root rm -f $(POLICY)" EXIT; \
+			printf '#!/bin/sh\nexit 101\n' | $$root tee $(POLICY) > /dev/null; \
+			$$root chmod 755 $(POLICY); \
+		fi; \
 		$$root apt-get update --quiet=2; \
 		$$root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
 			--no-install-recommends $(PACKAGES); \

@@ -38,6 +38,7 @@ mod new;
 mod nginx;
 mod nginx_faults;
 mod places;
+mod servers;
 
 // Applications in other languages.
 mod c_and_zig;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         nginx::tests(),
         nginx_faults::tests(),
         places::tests(),
+        servers::tests(),
         c_and_zig::tests(),
         go::tests(),
         javascript::tests(),

@@ -1,6 +1,7 @@
 //! An HTTP/1.1 client that says and reads exactly what a test wants.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -45,6 +46,16 @@ impl Client<UnixStream> {
     #[track_caller]
     pub(crate) fn connect(path: &Path) -> Self {
         let stream = UnixStream::connect(path).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        Self::over(stream)
+    }
+}
+
+impl Client<TcpStream> {
+    #[track_caller]
+    pub(crate) fn connect_to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("connected");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self::over(stream)

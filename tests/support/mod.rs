@@ -1,8 +1,11 @@
 //! What the tests are made with.
 
+pub(crate) mod apache;
+pub(crate) mod daemon;
 pub(crate) mod example_build;
 pub(crate) mod guest_build;
 pub(crate) mod http_client;
+pub(crate) mod lighttpd;
 pub(crate) mod local;
 pub(crate) mod nginx;
 pub(crate) mod process;
@@ -34,7 +37,11 @@ macro_rules! tests {
 }
 
 /// One test for the harness.
-pub(crate) fn trial(module: &str, name: &str, test: fn() -> Outcome) -> Trial {
+pub(crate) fn trial(
+    module: &str,
+    name: &str,
+    test: impl FnOnce() -> Outcome + Send + 'static,
+) -> Trial {
     let module = module.rsplit("::").next().unwrap_or(module);
     let must_run = std::env::var_os("FCGI_WASM_TESTS_REQUIRE_ALL").is_some();
     Trial::ignorable_test(format!("{module}::{name}"), move || match test() {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::daemon::open_folder;
 use super::guest_build::target_folder;
 use super::wait_until;
 use super::web_server::{Answer, Peer};
@@ -36,9 +37,11 @@ impl Program {
     /// Serves an application on a unix socket, with these further arguments.
     #[track_caller]
     pub(crate) fn serve(app: &Path, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = open_folder();
         let socket = folder.path().join("s");
         let mut serve = command(&["serve", "-v"]);
+        // For web servers that run as somebody else.
+        serve.args(["--socket-mode", "0666"]);
         serve.arg(app).arg("--socket").arg(&socket).args(arguments);
         let program = Self::start(serve, folder);
         wait_until("the server listens", || socket.exists());
