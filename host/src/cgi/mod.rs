@@ -7,6 +7,7 @@ mod headers;
 mod mount;
 mod request;
 mod target;
+mod web_server;
 
 pub use environment::environment;
 #[cfg(fuzzing)]
@@ -18,3 +19,4 @@ pub use headers::{
 pub use mount::Mount;
 pub use request::{authority, check, content_length, http_request, is_https, method};
 pub use target::{decode, target};
+pub use web_server::{WEB_SERVERS, WebServer, largest};

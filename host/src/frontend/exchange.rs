@@ -10,6 +10,7 @@ use ::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 
+use super::asker::Asker;
 use super::head::{discard, may_have_body, write_head};
 use super::report::Report;
 use super::upload::Upload;
@@ -34,6 +35,7 @@ pub(super) struct Exchange<'h> {
     pub(super) data: Upload,
     journal: Arc<Journal>,
     report: Report,
+    asker: Asker,
     /// Whether the response may have no body (RFC 9110 §9.3.2).
     is_head: bool,
     stage: Stage<'h>,
@@ -95,6 +97,7 @@ impl<'h> Exchange<'h> {
                 Role::Responder | Role::Authorizer => Upload::none(),
             },
             report: Report::new(&params, &journal, peer),
+            asker: Asker::new(&params),
             journal,
             is_head: params.get("REQUEST_METHOD") == Some(b"HEAD"),
             stage: Stage::New(role, params),
@@ -243,6 +246,7 @@ impl<'h> Exchange<'h> {
     fn answer(&mut self, answer: Result<Response, Fault>) {
         let checked = answer.and_then(|mut response| {
             let head = write_head(&mut response, self.is_head)?;
+            self.asker.expect_head(head.len(), &response.headers);
             Ok((head, response))
         });
         let (head, response) = checked.unwrap_or_else(|fault| {

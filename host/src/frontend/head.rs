@@ -1,7 +1,6 @@
 //! What every response has to be, whichever handler made it and whichever
 //! front-end sends it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::http::{HeaderMap, StatusCode, header};
@@ -12,10 +11,6 @@ use tokio::time::timeout;
 
 use crate::cgi;
 use crate::message::{Fault, Response, ResponseBody};
-
-/// From which size on a head is worth a warning, bytes: nginx takes 4 KiB
-/// unless told otherwise (`fastcgi_buffer_size`).
-const HEAD_BYTES_SAFE: usize = 4 * 1024;
 
 /// Whether a response of this status may have a body (RFC 9110 §6.4.1).
 pub(super) fn may_have_body(status: StatusCode) -> bool {
@@ -47,12 +42,9 @@ pub(super) fn write_head(response: &mut Response, is_head: bool) -> Result<Bytes
             "its head has {} bytes, over {}; {}",
             head.len(),
             cgi::HEAD_BYTES_MAX,
-            largest(&response.headers)
+            cgi::largest(&response.headers)
         );
         return Err(Fault::BadResponse(complaint));
-    }
-    if head.len() > HEAD_BYTES_SAFE {
-        warn_once(head.len(), &response.headers);
     }
     Ok(head)
 }
@@ -72,25 +64,6 @@ fn check_length(headers: &mut HeaderMap) -> Result<(), Fault> {
     }
     headers.insert(header::CONTENT_LENGTH, length);
     Ok(())
-}
-
-fn warn_once(bytes: usize, headers: &HeaderMap) {
-    static WARNED: AtomicBool = AtomicBool::new(false);
-    if !WARNED.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
-            "a response's head has {bytes} bytes; {}. nginx refuses heads over 4 KiB unless \
-             fastcgi_buffer_size is larger (said once)",
-            largest(headers)
-        );
-    }
-}
-
-fn largest(headers: &HeaderMap) -> String {
-    let largest = headers.iter().max_by_key(|(_, value)| value.len());
-    match largest {
-        Some((name, value)) => format!("the largest field is {name} with {} bytes", value.len()),
-        None => "it has no fields".to_owned(),
-    }
 }
 
 /// How long, and how much, of a body that nobody gets is taken, so that its

@@ -1,6 +1,7 @@
 //! Front-ends: each speaks one protocol with whoever asks, and hands what was
 //! asked to a [`Handler`]. None of them knows what a handler is.
 
+mod asker;
 mod conversation;
 mod exchange;
 mod fastcgi;
