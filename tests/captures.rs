@@ -47,6 +47,7 @@ fn connection() -> Connection {
         connections_max: 10,
         requests_max: 10,
         multiplex: true,
+        app: "".into(),
     })
 }
 

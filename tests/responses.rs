@@ -11,6 +11,7 @@ use crate::support::local::Local;
 use crate::support::web_server::*;
 
 tests![
+    conformance_21_no_record_ends_a_stream_before_its_end,
     conformance_46_a_status_outside_of_200_to_599_is_500,
     conformance_48_a_fault_is_a_whole_response,
     conformance_51_the_announced_length_holds,
@@ -43,6 +44,49 @@ fn always(
         };
         async { Ok(response) }
     }
+}
+
+fn conformance_21_no_record_ends_a_stream_before_its_end() -> Outcome {
+    // Empty pieces of a body, and empty messages, are no empty records.
+    let local = Local::serve(|request: Request| async move {
+        let (mut sender, body) = Body::pipe();
+        request.journal.say("");
+        for piece in ["", "a", "", "", "b", ""] {
+            sender.push(Bytes::from_static(piece.as_bytes()));
+            sender.ready().await.expect("read");
+        }
+        request.journal.say("last words");
+        sender.finish();
+        Ok(Response {
+            body,
+            ..Response::default()
+        })
+    });
+    let mut peer = local.connect();
+    peer.send(&get(1, "/", false));
+    let (mut stdout_ended, mut stderr_ended, mut ended) = (false, false, false);
+    let mut body = Vec::new();
+    while let Some(record) = peer.read_record() {
+        assert!(!ended, "after END_REQUEST: {record:?}");
+        match (record.kind, record.content.is_empty()) {
+            (STDOUT, is_end) => {
+                assert!(!stdout_ended, "after the end of STDOUT: {record:?}");
+                stdout_ended = is_end;
+                body.extend(record.content);
+            }
+            (STDERR, is_end) => {
+                assert!(!stderr_ended, "after the end of STDERR: {record:?}");
+                stderr_ended = is_end;
+            }
+            (kind, _) => {
+                assert_eq!(kind, END_REQUEST);
+                ended = true;
+            }
+        }
+    }
+    assert!(ended && stdout_ended && stderr_ended);
+    assert!(body.ends_with(b"\r\n\r\nab"), "{body:?}");
+    Ok(())
 }
 
 fn conformance_46_a_status_outside_of_200_to_599_is_500() -> Outcome {

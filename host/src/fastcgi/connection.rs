@@ -334,6 +334,8 @@ impl Connection {
                 b"FCGI_MAX_CONNS" => self.values.connections_max.to_string(),
                 b"FCGI_MAX_REQS" => self.values.requests_max.to_string(),
                 b"FCGI_MPXS_CONNS" => u8::from(self.values.multiplex).to_string(),
+                b"FCGI_WASM_SERVER" => env!("CARGO_PKG_VERSION").to_owned(),
+                b"FCGI_WASM_APP" if !self.values.app.is_empty() => self.values.app.to_string(),
                 _ => continue,
             };
             // A name asked for again and again must not make the answer grow.

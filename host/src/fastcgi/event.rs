@@ -1,5 +1,7 @@
 //! What a connection tells of the web server, and what it is told of us.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 #[cfg(doc)]
@@ -46,7 +48,7 @@ pub enum Refusal {
 }
 
 /// What this application says of itself when asked with GET_VALUES (§4.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Values {
     /// `FCGI_MAX_CONNS`: the most connections at a time.
     pub connections_max: usize,
@@ -56,4 +58,8 @@ pub struct Values {
     /// `FCGI_MPXS_CONNS`: whether the web server should send several requests
     /// at a time on one connection. They are served in any case.
     pub multiplex: bool,
+    /// `FCGI_WASM_APP`, a name of ours: what is served here, for
+    /// `fcgi-wasm doctor`. Nothing is said of it if it is empty. Beside it
+    /// `FCGI_WASM_SERVER` tells this program's version.
+    pub app: Arc<str>,
 }

@@ -20,6 +20,7 @@ pub(super) fn events_of(data: &[u8], piece_bytes: usize) -> Vec<String> {
         connections_max: 10,
         requests_max: 10,
         multiplex: true,
+        app: "".into(),
     });
     let mut seen: Vec<Event> = Vec::new();
     let mut error = None;

@@ -84,7 +84,7 @@ impl<'h> Conversation<'h> {
             options,
             handler,
             socket,
-            connection: Connection::new(options.values),
+            connection: Connection::new(options.values.clone()),
             exchanges: Vec::new(),
             input: Input::Open,
             read_bytes: READ_BYTES_MIN,

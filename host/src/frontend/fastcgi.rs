@@ -30,6 +30,7 @@ impl Default for FastCgi {
                 connections_max: CONNECTIONS_MAX,
                 requests_max: 128,
                 multiplex: true,
+                app: "".into(),
             },
             limits: Limits {
                 idle: Duration::from_secs(300),
@@ -73,6 +74,14 @@ impl FastCgi {
     #[must_use]
     pub fn multiplex(mut self, multiplex: bool) -> Self {
         self.values.multiplex = multiplex;
+        self
+    }
+
+    /// What is served, as told to `fcgi-wasm doctor` and whoever else asks for
+    /// FCGI_WASM_APP: the application's name. Whoever can connect can ask.
+    #[must_use]
+    pub fn app_name(mut self, name: &str) -> Self {
+        self.values.app = name.into();
         self
     }
 
