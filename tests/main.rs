@@ -28,6 +28,9 @@ mod streaming;
 mod cgi;
 mod cgi_fcgi;
 mod commands;
+mod conf;
+mod conf_check;
+mod doctor;
 mod examples;
 mod grants;
 mod guests;
@@ -65,6 +68,9 @@ fn main() -> ExitCode {
         cgi_fcgi::tests(),
         cgi::tests(),
         commands::tests(),
+        conf::tests(),
+        conf_check::tests(),
+        doctor::tests(),
         examples::tests(),
         grants::tests(),
         guests::tests(),

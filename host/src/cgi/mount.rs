@@ -1,6 +1,8 @@
 //! Where an application is mounted, for web servers that split the URL's path
 //! in another place.
 
+use std::fmt;
+
 use crate::message::Params;
 
 use super::target::{decode, decode_slashes, origin_form};
@@ -45,6 +47,13 @@ impl Mount {
             params.set("SCRIPT_NAME", self.prefix.as_bytes());
             params.set("PATH_INFO", rest);
         }
+    }
+}
+
+impl fmt::Display for Mount {
+    /// The path that a client asks for to be at the mount's root.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.prefix)
     }
 }
 

@@ -3,10 +3,13 @@
 mod args;
 mod check;
 mod compile;
+mod conf;
+mod doctor;
 mod engine;
 mod log;
 mod manual;
 mod new;
+mod reach;
 mod request;
 mod serve;
 
@@ -23,6 +26,9 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(&check),
         Command::Compile(compile) => compile::run(&compile),
         Command::Request(request) => request::run(request),
+        Command::Conf(conf) => conf::run(&conf),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::ConnectAs(as_whom) => reach::run(&as_whom),
         Command::New(new) => new::run(&new),
         Command::Completions(completions) => Ok(manual::completions(&completions)),
         Command::Man(man) => manual::pages(&man),

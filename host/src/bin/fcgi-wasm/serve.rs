@@ -35,7 +35,8 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         .requests_max(args.about.limits.max_concurrent)
         .multiplex(!args.no_multiplex)
         .idle_max(args.idle_timeout)
-        .hang_up_when_broken(args.hang_up_when_broken);
+        .hang_up_when_broken(args.hang_up_when_broken)
+        .app_name(&args.app.file_name().unwrap_or_default().to_string_lossy());
     let mut http = Http::default();
     if let Some(mount) = args.mount {
         fastcgi = fastcgi.mount(mount.clone());

@@ -1,6 +1,8 @@
 //! The command line: what can be typed, and the help that says so.
 
 mod app;
+mod conf;
+mod doctor;
 mod request;
 mod serve;
 mod values;
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 pub(crate) use app::AppArgs;
+pub(crate) use conf::{Conf, Kind};
+pub(crate) use doctor::{ConnectAs, Doctor};
 pub(crate) use request::Request;
 pub(crate) use serve::{Places, Serve};
 
@@ -40,6 +44,10 @@ pub(crate) enum Command {
     Check(Check),
     Compile(Compile),
     Request(Request),
+    Conf(Conf),
+    Doctor(Doctor),
+    #[command(hide = true)]
+    ConnectAs(ConnectAs),
     New(New),
     Completions(Completions),
     Man(Man),
@@ -50,7 +58,7 @@ impl Command {
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
             // It shows what the application says itself.
-            Self::Request(_) => "error",
+            Self::Request(_) | Self::Doctor(_) | Self::ConnectAs(_) => "error",
             _ => "info",
         }
     }

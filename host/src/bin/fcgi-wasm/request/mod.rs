@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use fcgi_wasm::Params;
+use fcgi_wasm::cgi::Mount;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::args::Request;
@@ -87,25 +88,10 @@ fn body(data: Option<&str>) -> Result<Option<Vec<u8>>> {
 fn params(args: &Request, body_bytes: Option<usize>) -> Params {
     let default_method = if body_bytes.is_some() { "POST" } else { "GET" };
     let method = args.method.as_deref().unwrap_or(default_method);
-    let (path, query) = args.path.split_once('?').unwrap_or((&args.path, ""));
-    let path = fcgi_wasm::cgi::decode(path.as_bytes());
-    let mut params = Params::default();
-    params.set("GATEWAY_INTERFACE", b"CGI/1.1");
-    params.set("SERVER_SOFTWARE", b"fcgi-wasm request");
-    params.set("SERVER_PROTOCOL", b"HTTP/1.1");
-    params.set("SERVER_NAME", b"localhost");
-    params.set("SERVER_PORT", b"80");
-    params.set("REMOTE_ADDR", b"127.0.0.1");
-    params.set("REQUEST_METHOD", method.as_bytes());
-    params.set("REQUEST_URI", args.path.as_bytes());
-    params.set("SCRIPT_NAME", b"");
-    params.set("PATH_INFO", &path);
-    params.set("QUERY_STRING", query.as_bytes());
-    args.mount.apply(&mut params);
+    let mut params = get_params(method, &args.path, &args.mount);
     if let Some(bytes) = body_bytes {
         params.set("CONTENT_LENGTH", bytes.to_string().as_bytes());
     }
-    params.set("HTTP_HOST", b"localhost");
     for (name, value) in &args.header {
         let variable = name.to_ascii_uppercase().replace('-', "_");
         match variable.as_str() {
@@ -117,5 +103,26 @@ fn params(args: &Request, body_bytes: Option<usize>) -> Params {
     for (name, value) in &args.param {
         params.set(name, value.as_bytes());
     }
+    params
+}
+
+/// The same of one without a body and header fields.
+pub(crate) fn get_params(method: &str, target: &str, mount: &Mount) -> Params {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = fcgi_wasm::cgi::decode(path.as_bytes());
+    let mut params = Params::default();
+    params.set("GATEWAY_INTERFACE", b"CGI/1.1");
+    params.set("SERVER_SOFTWARE", b"fcgi-wasm request");
+    params.set("SERVER_PROTOCOL", b"HTTP/1.1");
+    params.set("SERVER_NAME", b"localhost");
+    params.set("SERVER_PORT", b"80");
+    params.set("REMOTE_ADDR", b"127.0.0.1");
+    params.set("REQUEST_METHOD", method.as_bytes());
+    params.set("REQUEST_URI", target.as_bytes());
+    params.set("SCRIPT_NAME", b"");
+    params.set("PATH_INFO", &path);
+    params.set("QUERY_STRING", query.as_bytes());
+    params.set("HTTP_HOST", b"localhost");
+    mount.apply(&mut params);
     params
 }

@@ -1,0 +1,199 @@
+//! The mistakes of Apache's configurations, with mod_proxy_fcgi.
+
+use super::directive::{Directive, all};
+use super::findings::Check;
+use super::place::seconds;
+use crate::reach::Address;
+
+/// What `ProxyTimeout` is unless set, seconds: Apache's Timeout.
+const TIMEOUT: u64 = 60;
+
+/// A place that passes requests on.
+struct Pass<'t> {
+    line: usize,
+    /// The URL path that it is for; empty if it is a handler of files.
+    mount: String,
+    target: &'t str,
+    options: &'t [String],
+}
+
+pub(super) fn check(check: &mut Check, tree: &[Directive]) {
+    let passes = passes(tree);
+    let directives = all(tree);
+    let find = |name: &str| directives.iter().find(|one| one.is(name));
+    let mut workers: Vec<(&str, &str)> = Vec::new();
+    for pass in &passes {
+        check.places += 1;
+        check_worker(check, pass, &mut workers);
+        check_recipe(check, pass, tree);
+        check_address(check, pass);
+        let option = |name: &str| {
+            let mut options = pass.options.iter();
+            options.find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+        };
+        let global = find("ProxyTimeout").or_else(|| find("Timeout"));
+        let timeout = option("timeout").or_else(|| global.map(|found| found.word(1)));
+        let timeout = timeout.map_or(Some(TIMEOUT), seconds);
+        check.patience(
+            pass.line,
+            "the time to wait for an answer",
+            timeout,
+            "timeout={}   # on the ProxyPass line",
+        );
+    }
+    let Some(first) = passes.first() else {
+        return;
+    };
+    if find("AllowEncodedSlashes").is_none_or(|set| set.word(1).eq_ignore_ascii_case("off")) {
+        let what = "no AllowEncodedSlashes";
+        let seen = "404 from Apache for every path with %2F in it";
+        check.note(
+            first.line,
+            what,
+            seen,
+            "AllowEncodedSlashes NoDecode   # inside of the VirtualHost",
+        );
+    }
+    if find("CGIPassAuth").is_none() {
+        let what = "no CGIPassAuth";
+        let seen = "the application sees no Authorization: logins by it fail";
+        check.note(
+            first.line,
+            what,
+            seen,
+            "CGIPassAuth On   # in the <Location>",
+        );
+    }
+}
+
+/// Each ProxyPass to FastCGI, and each handler.
+fn passes(tree: &[Directive]) -> Vec<Pass<'_>> {
+    let mut passes = Vec::new();
+    let mut rest: Vec<(&Directive, &str)> = tree.iter().map(|one| (one, "")).collect();
+    while let Some((directive, location)) = rest.pop() {
+        let inner = match directive.is("Location") {
+            true => directive.word(1),
+            false => location,
+        };
+        rest.extend(directive.children.iter().map(|one| (one, inner)));
+        let words = &directive.words;
+        let line = directive.line;
+        if directive.is("ProxyPass") || directive.is("ProxyPassMatch") {
+            let target = words.iter().position(|word| word.contains("fcgi://"));
+            if let Some(target) = target.filter(|&at| at > 0) {
+                let mount = if target == 1 {
+                    location
+                } else {
+                    directive.word(1)
+                };
+                passes.push(Pass {
+                    line,
+                    mount: mount.to_owned(),
+                    target: &words[target],
+                    options: &words[target + 1..],
+                });
+            }
+        } else if directive.is("SetHandler") && directive.word(1).contains("fcgi://") {
+            let target = directive.word(1).trim_start_matches("proxy:");
+            passes.push(Pass {
+                line,
+                mount: String::new(),
+                target,
+                options: &[],
+            });
+        }
+    }
+    passes.sort_by_key(|pass| pass.line);
+    passes
+}
+
+/// Apache takes places with the same host name after fcgi:// for one.
+fn check_worker<'p>(check: &mut Check, pass: &Pass<'p>, workers: &mut Vec<(&'p str, &'p str)>) {
+    let Some((socket, url)) = pass.target.split_once('|') else {
+        return;
+    };
+    let host = url
+        .trim_start_matches("fcgi://")
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    if workers
+        .iter()
+        .any(|(known, at)| *known == host && *at != socket)
+    {
+        let what =
+            format!("another socket has the name fcgi://{host} too, and Apache takes them for one");
+        let seen = "one application's answers under another's paths";
+        check.mistake(
+            pass.line,
+            &what,
+            seen,
+            "a name of its own after fcgi://, whatever it is",
+        );
+    }
+    workers.push((host, socket));
+}
+
+fn check_recipe(check: &mut Check, pass: &Pass<'_>, tree: &[Directive]) {
+    if pass.mount.is_empty() {
+        let what = "SetHandler passes on what are files here: it is how PHP is asked";
+        let seen = "404 for every path of the application, which has no files";
+        let cure = "ProxyPass \"/app\" \"unix:/run/app.sock|fcgi://app/app\"";
+        check.mistake(pass.line, what, seen, cure);
+        return;
+    }
+    let prefix = pass.mount.trim_start_matches('^').trim_end_matches('/');
+    let holds = |directive: &&Directive| {
+        let place = directive.word(1).trim_end_matches('/');
+        !directive.is("Location") || place.is_empty() || prefix.starts_with(place)
+    };
+    let mut rest: Vec<_> = tree.iter().filter(holds).collect();
+    let mut sets = Vec::new();
+    while let Some(directive) = rest.pop() {
+        rest.extend(directive.children.iter().filter(holds));
+        if directive.is("ProxyFCGISetEnvIf") {
+            sets.push(directive.word(2).trim_start_matches('!'));
+        }
+    }
+    for (name, seen) in [
+        (
+            "PATH_INFO",
+            "the same page, or 404, for every path (unless serve has --mount)",
+        ),
+        (
+            "SCRIPT_NAME",
+            "links and redirects with the path doubled (unless serve has --mount)",
+        ),
+    ] {
+        if !sets.contains(&name) {
+            let what = format!(
+                "no ProxyFCGISetEnvIf for {name}: Apache puts the whole path into SCRIPT_NAME"
+            );
+            let cure = match name {
+                "PATH_INFO" => format!(
+                    "ProxyFCGISetEnvIf \"reqenv('SCRIPT_NAME') =~ m#^{prefix}(/.*)$#\" PATH_INFO \"$1\""
+                ),
+                _ => format!(
+                    "ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"{prefix}\"   # after that of PATH_INFO"
+                ),
+            };
+            check.mistake(
+                pass.line,
+                &what,
+                seen,
+                &format!("{cure}   # in <Location \"{prefix}/\">"),
+            );
+        }
+    }
+}
+
+fn check_address(check: &mut Check, pass: &Pass<'_>) {
+    let address = match pass.target.split_once('|') {
+        Some((socket, _)) => Address::Unix(socket.trim_start_matches("unix:").into()),
+        None => {
+            let rest = pass.target.trim_start_matches("fcgi://");
+            Address::Tcp(rest.split('/').next().unwrap_or_default().to_owned())
+        }
+    };
+    check.address(pass.line, &address);
+}

@@ -1,0 +1,70 @@
+//! What was found in a configuration.
+
+use std::time::Duration;
+
+use crate::reach::Visitor;
+
+/// One thing that is wrong, or that is to be known.
+pub(super) struct Finding {
+    pub(super) line: usize,
+    pub(super) is_mistake: bool,
+    /// What is there.
+    pub(super) what: String,
+    /// What comes of it.
+    pub(super) seen: String,
+    /// What to write instead.
+    pub(super) cure: String,
+}
+
+/// What is looked for, and what was found.
+pub(super) struct Check {
+    pub(super) timeout: Duration,
+    pub(super) visitor: Option<Visitor>,
+    /// How many places pass requests to FastCGI.
+    pub(super) places: usize,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Check {
+    pub(super) fn mistake(&mut self, line: usize, what: &str, seen: &str, cure: &str) {
+        self.find(line, true, what, seen, cure);
+    }
+
+    pub(super) fn note(&mut self, line: usize, what: &str, seen: &str, cure: &str) {
+        self.find(line, false, what, seen, cure);
+    }
+
+    fn find(&mut self, line: usize, is_mistake: bool, what: &str, seen: &str, cure: &str) {
+        let [what, seen, cure] = [what, seen, cure].map(str::to_owned);
+        let is_known = |known: &Finding| known.line == line && known.what == what;
+        if !self.findings.iter().any(is_known) {
+            self.findings.push(Finding {
+                line,
+                is_mistake,
+                what,
+                seen,
+                cure,
+            });
+        }
+    }
+
+    /// A time that the web server waits for an answer, if it is too short.
+    pub(super) fn patience(&mut self, line: usize, name: &str, seconds: Option<u64>, cure: &str) {
+        let needed = self.timeout;
+        let Some(seconds) = seconds.filter(|&is| Duration::from_secs(is) < needed) else {
+            return;
+        };
+        let what = format!(
+            "{name} is {seconds} s, under the server's --timeout of {} s",
+            needed.as_secs()
+        );
+        let seen = "504 without a cause when the application takes that long: the web server \
+                    gives up first";
+        self.mistake(
+            line,
+            &what,
+            seen,
+            &cure.replace("{}", &(needed.as_secs() + 5).to_string()),
+        );
+    }
+}

@@ -1,0 +1,313 @@
+//! The mistakes of nginx's configurations.
+
+use fcgi_wasm::cgi::HEAD_BYTES_MAX;
+
+use super::directive::{Directive, all};
+use super::findings::Check;
+use super::place::{bytes, seconds};
+use crate::reach::Address;
+
+/// What `fastcgi_buffer_size` is unless set, bytes: a page of memory.
+const BUFFER_BYTES: u64 = 4096;
+
+/// What `fastcgi_read_timeout` is unless set, seconds.
+const READ_TIMEOUT: u64 = 60;
+
+/// The files of distributions that set all params but PATH_INFO.
+const PARAM_FILES: &[&str] = &["fastcgi_params", "fastcgi.conf"];
+
+pub(super) fn check(check: &mut Check, tree: &[Directive]) {
+    let upstreams = all(tree).into_iter().filter(|one| one.is("upstream"));
+    let upstreams: Vec<_> = upstreams.collect();
+    if let Some(user) = all(tree).into_iter().find(|one| one.is("user")) {
+        // The file's own word, unless the command line has one that exists.
+        if let Ok(Some(visitor)) = crate::reach::Visitor::find(Some(user.word(1))) {
+            check.visitor = Some(visitor);
+        }
+    }
+    walk(check, &upstreams, &mut vec![tree]);
+}
+
+/// Looks into each block, with those that it inherits from.
+fn walk(check: &mut Check, upstreams: &[&Directive], blocks: &mut Vec<&[Directive]>) {
+    let Some(&block) = blocks.last() else {
+        return;
+    };
+    for directive in block {
+        if directive.is("fastcgi_pass") {
+            check.places += 1;
+            Pass {
+                directive,
+                upstreams,
+                blocks,
+            }
+            .check(check);
+        }
+        if !directive.children.is_empty() {
+            blocks.push(&directive.children);
+            walk(check, upstreams, blocks);
+            blocks.pop();
+        }
+    }
+}
+
+/// A `fastcgi_pass`, and all that holds where it stands.
+struct Pass<'a, 't> {
+    directive: &'t Directive,
+    upstreams: &'a [&'t Directive],
+    blocks: &'a [&'t [Directive]],
+}
+
+/// A param, as far as it is known.
+struct Param {
+    line: usize,
+    value: String,
+}
+
+impl<'t> Pass<'_, 't> {
+    fn check(&self, check: &mut Check) {
+        self.check_params(check);
+        self.check_split(check);
+        self.check_buffer(check);
+        self.check_address(check);
+        let timeout = self.find("fastcgi_read_timeout");
+        let line = timeout.map_or(self.directive.line, |found| found.line);
+        let is = timeout.map_or(Some(READ_TIMEOUT), |found| seconds(found.word(1)));
+        check.patience(
+            line,
+            "fastcgi_read_timeout",
+            is,
+            "fastcgi_read_timeout {}s;",
+        );
+        let tries = self
+            .blocks
+            .last()
+            .and_then(|block| block.iter().find(|one| one.is("try_files")));
+        if let Some(tries) =
+            tries.filter(|tries| tries.words.last().is_some_and(|last| last == "=404"))
+        {
+            let what = "try_files looks for a file of that name before the application is asked";
+            let seen = "404 from nginx for every path of the application";
+            check.mistake(
+                tries.line,
+                what,
+                seen,
+                "try_files $uri @app;   # and fastcgi_pass in location @app",
+            );
+        }
+    }
+
+    /// The innermost directive of this name.
+    fn find(&self, name: &str) -> Option<&'t Directive> {
+        let mut blocks = self.blocks.iter().rev();
+        blocks.find_map(|block| block.iter().rev().find(|one| one.is(name)))
+    }
+
+    /// The params of the innermost block that sets any: nginx inherits all of
+    /// them or none.
+    fn params(&self) -> Vec<&'t Directive> {
+        let sets = |one: &&Directive| one.is("fastcgi_param") || includes_params(one);
+        let mut blocks = self.blocks.iter().rev();
+        let block = blocks.find(|block| block.iter().any(|one| sets(&one)));
+        block
+            .map(|block| block.iter().filter(sets).collect())
+            .unwrap_or_default()
+    }
+
+    fn check_params(&self, check: &mut Check) {
+        let line = self.directive.line;
+        let params = self.params();
+        let has_file = params.iter().any(|one| includes_params(one));
+        let get = |name: &str| {
+            let mut set = params.iter().rev();
+            let set = set.find(|one| one.is("fastcgi_param") && one.word(1) == name);
+            set.map(|one| Param {
+                line: one.line,
+                value: one.word(2).to_owned(),
+            })
+        };
+        for block in self.blocks {
+            for include in block.iter().filter(|one| one.is("include")) {
+                if include.word(1).contains("php") {
+                    let what = "this file is for PHP: it looks for a script that is a file";
+                    let seen = "404 for every path of the application";
+                    check.mistake(include.line, what, seen, "include fastcgi_params;");
+                } else if !includes_params(include) && std::ptr::eq(*block, self.own()) {
+                    check.note(include.line, "included files are not read", "", "");
+                }
+            }
+        }
+        if !has_file && get("REQUEST_METHOD").is_none() {
+            let seen = "400 for every request: the application is not told what is asked";
+            let what = "no `include fastcgi_params` holds here (nginx inherits all params or none)";
+            check.mistake(line, what, seen, "include fastcgi_params;");
+            return;
+        }
+        let is_split = self.find("fastcgi_split_path_info").is_some();
+        let path_info = get("PATH_INFO");
+        match (&path_info, get("SCRIPT_FILENAME")) {
+            (None, Some(file)) => {
+                let what = "this is how PHP is asked: SCRIPT_FILENAME, and no PATH_INFO";
+                let seen = "the same page, or 404, for every path: an application is no file";
+                let cure = "fastcgi_param PATH_INFO $fastcgi_path_info;   # and no SCRIPT_FILENAME";
+                check.mistake(file.line, what, seen, cure);
+            }
+            (None, None) => {
+                let what = "no PATH_INFO: all of the path goes as SCRIPT_NAME";
+                let seen = "the same page, or 404, for every path (unless serve has --mount)";
+                let cure = match is_split {
+                    true => "fastcgi_param PATH_INFO $fastcgi_path_info;",
+                    false => {
+                        "fastcgi_param PATH_INFO $fastcgi_script_name;   # at the root, with SCRIPT_NAME \"\""
+                    }
+                };
+                check.mistake(line, what, seen, cure);
+            }
+            (Some(info), _) if info.value == "$fastcgi_path_info" && !is_split => {
+                let what = "$fastcgi_path_info is empty without fastcgi_split_path_info";
+                let seen = "the same page, or 404, for every path";
+                check.mistake(
+                    info.line,
+                    what,
+                    seen,
+                    "fastcgi_split_path_info \"^(/app)((?s).*)$\";",
+                );
+            }
+            (Some(info), _) => {
+                let script =
+                    get("SCRIPT_NAME").map_or("$fastcgi_script_name".to_owned(), |set| set.value);
+                let is_whole = |value: &str| {
+                    matches!(value, "$fastcgi_script_name" | "$uri" | "$document_uri")
+                };
+                if is_whole(&info.value) && is_whole(&script) && !is_split {
+                    let what = "the whole path goes as PATH_INFO and as SCRIPT_NAME, so twice";
+                    let seen = "links and redirects with the path doubled, or 404";
+                    check.mistake(info.line, what, seen, "fastcgi_param SCRIPT_NAME \"\";");
+                }
+            }
+        }
+        if !has_file && get("SCRIPT_NAME").is_none() {
+            let what = "no SCRIPT_NAME";
+            let seen = "links and redirects without the path that the application is mounted at";
+            check.mistake(
+                line,
+                what,
+                seen,
+                "fastcgi_param SCRIPT_NAME $fastcgi_script_name;",
+            );
+        }
+        if get("HTTP_PROXY").is_none() {
+            let what = "a client's header field Proxy is passed on as HTTP_PROXY";
+            let seen =
+                "nothing here, where it is dropped; other FastCGI servers take it for a setting";
+            check.note(line, what, seen, "fastcgi_param HTTP_PROXY \"\";");
+        }
+    }
+
+    fn own(&self) -> &'t [Directive] {
+        self.blocks.last().copied().unwrap_or_default()
+    }
+
+    fn check_split(&self, check: &mut Check) {
+        let Some(split) = self.find("fastcgi_split_path_info") else {
+            return;
+        };
+        let pattern = split.word(1);
+        let cure = "fastcgi_split_path_info \"^(/app)((?s).*)$\";";
+        if pattern.contains("\\.php") {
+            let what = "the path is split behind a PHP script's name";
+            let seen = "the same page, or 404, for every path";
+            check.mistake(split.line, what, seen, cure);
+        } else if (pattern.contains(".*") || pattern.contains(".+")) && !pattern.contains("(?s)") {
+            let what = "a plain `.` stops at a line end: a path with %0a is not split";
+            let seen = "for /app/%0a the application is told another path than for all others";
+            check.mistake(split.line, what, seen, cure);
+        }
+    }
+
+    fn check_buffer(&self, check: &mut Check) {
+        let buffer = self.find("fastcgi_buffer_size");
+        let line = buffer.map_or(self.directive.line, |found| found.line);
+        let is = buffer.map_or(Some(BUFFER_BYTES), |found| bytes(found.word(1)));
+        let needed = HEAD_BYTES_MAX as u64;
+        let Some(is) = is.filter(|&is| is <= needed) else {
+            return;
+        };
+        let what =
+            format!("fastcgi_buffer_size is {is} bytes; the server allows heads of {needed}");
+        let seen = "502 for answers with many or large cookies: upstream sent too big header";
+        check.mistake(
+            line,
+            &what,
+            seen,
+            "fastcgi_buffer_size 68k; fastcgi_buffers 16 16k;",
+        );
+    }
+
+    fn check_address(&self, check: &mut Check) {
+        let line = self.directive.line;
+        let target = self.directive.word(1);
+        let keeps = self
+            .find("fastcgi_keep_conn")
+            .filter(|found| found.word(1) == "on");
+        let upstream = self
+            .upstreams
+            .iter()
+            .find(|upstream| upstream.word(1) == target);
+        let Some(upstream) = upstream else {
+            if let Some(keeps) = keeps {
+                let what = "fastcgi_keep_conn keeps connections only of an upstream with keepalive";
+                let seen =
+                    "nothing but a new connection for each request, and broken answers unseen";
+                let cure = "upstream app { server …; keepalive 16; }   # and fastcgi_pass app;";
+                check.mistake(keeps.line, what, seen, cure);
+            }
+            if !target.contains('$') {
+                check.address(line, &address(target));
+            }
+            return;
+        };
+        let keepalive = upstream.children.iter().find(|one| one.is("keepalive"));
+        match (keepalive, keeps) {
+            (None, Some(keeps)) => {
+                let what = format!("fastcgi_keep_conn, but upstream {target} has no keepalive");
+                let seen =
+                    "nothing but a new connection for each request, and broken answers unseen";
+                check.mistake(
+                    keeps.line,
+                    &what,
+                    seen,
+                    "keepalive 16;   # in the upstream block",
+                );
+            }
+            (Some(keepalive), None) => {
+                let what =
+                    format!("keepalive, but fastcgi_pass {target} is without fastcgi_keep_conn");
+                let seen = "nothing but a new connection for each request";
+                check.mistake(
+                    keepalive.line,
+                    &what,
+                    seen,
+                    "fastcgi_keep_conn on;   # beside fastcgi_pass",
+                );
+            }
+            _ => {}
+        }
+        for server in upstream.children.iter().filter(|one| one.is("server")) {
+            check.address(server.line, &address(server.word(1)));
+        }
+    }
+}
+
+/// Whether a directive includes a file of params that is known.
+fn includes_params(directive: &Directive) -> bool {
+    let name = directive.word(1).rsplit('/').next().unwrap_or_default();
+    directive.is("include") && PARAM_FILES.contains(&name)
+}
+
+fn address(text: &str) -> Address {
+    match text.strip_prefix("unix:") {
+        Some(path) => Address::Unix(path.trim_end_matches(':').into()),
+        None => Address::Tcp(text.to_owned()),
+    }
+}

@@ -1,0 +1,20 @@
+//! `fcgi-wasm conf`: configurations for web servers and process managers,
+//! printed and checked.
+
+mod check;
+mod print;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::args::Conf;
+
+pub(crate) fn run(args: &Conf) -> Result<ExitCode> {
+    if let Some(file) = &args.check {
+        return check::run(args, file);
+    }
+    let kind = args.kind.context("say for what: nginx, apache and so on")?;
+    print::run(args, kind)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,34 @@
+//! `fcgi-wasm doctor`: what a web server would find at a socket, step by step.
+
+mod examination;
+mod report;
+mod talk;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::Doctor;
+use crate::reach::Visitor;
+use examination::{check_access, connect_tcp, connect_unix, examine, find_socket};
+use report::Report;
+
+pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
+    let mut report = Report::new();
+    if let Ok(address) = args.target.parse::<SocketAddr>() {
+        examine(&mut report, args, &mut || connect_tcp(address))?;
+    } else {
+        let path = Path::new(&args.target);
+        if find_socket(&mut report, path)? {
+            let visitor = Visitor::find(args.user.as_deref())?;
+            check_access(&mut report, path, visitor.as_ref())?;
+            examine(&mut report, args, &mut || connect_unix(path))?;
+        }
+    }
+    Ok(match report.has_failed() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}

@@ -1,0 +1,235 @@
+//! `fcgi-wasm conf`: what is printed is taken by the programs that it is for,
+//! and serves.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::guest_build::guest;
+use crate::support::http_client::Client;
+use crate::support::nginx::Nginx;
+use crate::support::process::{Program, run};
+use crate::support::{Outcome, Skip};
+
+tests![
+    nginx_takes_the_block,
+    apache_takes_the_block,
+    lighttpd_takes_the_block,
+    caddy_takes_the_block,
+    haproxy_takes_the_block,
+    supervisor_takes_the_block,
+    systemd_takes_the_units,
+    nginx_serves_with_the_block,
+    a_printed_block_has_no_mistakes,
+    values_that_would_need_quotes_are_refused,
+];
+
+/// The cases that a block differs by.
+const CASES: &[&[&str]] = &[
+    &["--socket", "/run/app.sock"],
+    &["--socket", "/run/app.sock", "--mount", "/app.v2"],
+    &["--listen", "127.0.0.1:9000"],
+    &["--listen", "127.0.0.1:9000", "--mount", "/app.v2"],
+];
+
+#[track_caller]
+fn printed(kind: &str, arguments: &[&str]) -> String {
+    let line = [&["conf", kind, "app.wasm"], arguments].concat();
+    let output = run(&line);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{line:?}: {complaint}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let marks = ["[mount]", "[root]", "[unix]", "[tcp]", "{name}", "{app}"];
+    assert!(marks.iter().all(|mark| !text.contains(mark)), "{text}");
+    text
+}
+
+/// Lets a program test its configuration.
+fn test(command: &str, arguments: &[&str], text: &str) -> Result<(), Skip> {
+    let output = Command::new(command)
+        .args(arguments)
+        .env("HOME", "/nonexistent")
+        .output();
+    let output = output.map_err(|_| Skip(format!("there is no {command}")))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{command}: {said}\n{text}");
+    Ok(())
+}
+
+fn written(folder: &TempDir, text: &str) -> String {
+    let file = folder.path().join("conf");
+    fs::write(&file, text).expect("written");
+    file.to_str().expect("text").to_owned()
+}
+
+/// For each case a file around the block, tested by this command.
+fn check(
+    kind: &str,
+    wrap: impl Fn(&Path, String) -> String,
+    command: &str,
+    arguments: &[&str],
+) -> Outcome {
+    for case in CASES {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = wrap(folder.path(), printed(kind, case));
+        let file = written(&folder, &text);
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|word| if *word == "FILE" { file.as_str() } else { word })
+            .collect();
+        test(command, &arguments, &text)?;
+    }
+    Ok(())
+}
+
+fn nginx_takes_the_block() -> Outcome {
+    let wrap = |folder: &Path, block: String| {
+        let folder = folder.display();
+        let block = block.replace("fastcgi_params", "/etc/nginx/fastcgi_params");
+        format!(
+            "pid {folder}/pid; error_log {folder}/log; events {{}}\n\
+             http {{ access_log off; {block} }}"
+        )
+    };
+    check("nginx", wrap, "nginx", &["-t", "-q", "-c", "FILE"])
+}
+
+fn apache_takes_the_block() -> Outcome {
+    let modules = Path::new("/usr/lib/apache2/modules");
+    if !modules.join("mod_proxy_fcgi.so").exists() {
+        return Err(Skip("there is no mod_proxy_fcgi.so".to_owned()));
+    }
+    let wrap = |folder: &Path, block: String| {
+        let mut text = format!(
+            "ServerRoot {0}\nDefaultRuntimeDir {0}\nErrorLog {0}/log\nServerName x\nListen 127.0.0.1:80\n",
+            folder.display()
+        );
+        for module in ["mpm_event", "authz_core", "proxy", "proxy_fcgi"] {
+            let file = modules.join(format!("mod_{module}.so"));
+            text += &format!("LoadModule {module}_module {}\n", file.display());
+        }
+        text + &format!("<VirtualHost *:80>\n{block}</VirtualHost>\n")
+    };
+    check("apache", wrap, "apache2", &["-t", "-f", "FILE"])
+}
+
+fn lighttpd_takes_the_block() -> Outcome {
+    let wrap = |folder: &Path, block: String| {
+        format!("server.document-root = \"{}\"\n{block}", folder.display())
+    };
+    check("lighttpd", wrap, "lighttpd", &["-tt", "-f", "FILE"])
+}
+
+fn caddy_takes_the_block() -> Outcome {
+    let arguments = ["validate", "--adapter", "caddyfile", "--config", "FILE"];
+    check("caddy", |_, block| block, "caddy", &arguments)
+}
+
+fn haproxy_takes_the_block() -> Outcome {
+    check(
+        "haproxy",
+        |_, block| block,
+        "haproxy",
+        &["-c", "-q", "-f", "FILE"],
+    )
+}
+
+fn supervisor_takes_the_block() -> Outcome {
+    if !Path::new("/usr/bin/supervisord").exists() {
+        return Err(Skip("there is no supervisord".to_owned()));
+    }
+    // Its log has to have a folder; and the user has to be one that there is.
+    let wrap = |folder: &Path, block: String| {
+        let block = block.replace("/var/log/", &format!("{}/", folder.display()));
+        format!("[supervisord]\nlogfile={}/log\n{block}", folder.display())
+    };
+    let parse = "import sys\nfrom supervisor.options import ServerOptions\n\
+                 options = ServerOptions()\noptions.realize(['-c', sys.argv[1]])\n\
+                 [group] = options.process_group_configs\nassert group.name == 'app', group.name\n\
+                 assert group.socket_config is not None";
+    check(
+        "supervisor",
+        wrap,
+        "/usr/bin/python3",
+        &["-c", parse, "FILE"],
+    )
+}
+
+fn systemd_takes_the_units() -> Outcome {
+    for case in CASES {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = printed("systemd", case);
+        let mut files = Vec::new();
+        for unit in text.split("# ---- /etc/systemd/system/").skip(1) {
+            let (name, unit) = unit.split_once('\n').expect("a name");
+            let file = folder.path().join(name);
+            fs::write(&file, unit).expect("written");
+            files.push(file.to_str().expect("text").to_owned());
+        }
+        assert_eq!(files.len(), 2, "{text}");
+        let mut arguments = vec!["verify", "--man=no", "--recursive-errors=one"];
+        arguments.extend(files.iter().map(String::as_str));
+        test("systemd-analyze", &arguments, &text)?;
+    }
+    Ok(())
+}
+
+fn nginx_serves_with_the_block() -> Outcome {
+    let program = Program::serve(&guest("hello")?, &[]);
+    let socket = program.socket();
+    let socket = socket.to_str().expect("text");
+    let folder = tempfile::tempdir().expect("a folder");
+    let listen = folder.path().join("web");
+    for (mount, path, expected) in [
+        ("/", "/x%20y/z?q=1", "GET /x%20y/z:  + /x y/z"),
+        ("/app", "/app/x%20y?q=1", "GET /app/x%20y: /app + /x y"),
+        ("/app", "/app?q=1", "GET /app/: /app + /"),
+        ("/app", "/app/%0Ax", "GET /app/%0Ax: /app + /\nx"),
+    ] {
+        let block = printed("nginx", &["--socket", socket, "--mount", mount]);
+        let block = block.replace("fastcgi_params", "/etc/nginx/fastcgi_params");
+        let at = format!("listen unix:{};", listen.display());
+        let _ = fs::remove_file(&listen);
+        let _nginx = Nginx::start(&program.socket(), &block.replace("listen 80;", &at), "")?;
+        let reply = Client::connect(&listen).get(path);
+        assert_eq!(reply.head.status, 200, "{path}");
+        assert!(reply.text().contains(expected), "{path}: {}", reply.text());
+    }
+    Ok(())
+}
+
+fn a_printed_block_has_no_mistakes() -> Outcome {
+    let program = Program::serve(&guest("hello")?, &[]);
+    let socket = program.socket();
+    let socket = socket.to_str().expect("text");
+    for kind in ["nginx", "apache", "lighttpd", "caddy", "haproxy"] {
+        for mount in ["/", "/app"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let text = printed(kind, &["--socket", socket, "--mount", mount]);
+            let file = written(&folder, &text);
+            // Recognised by what is in it; the socket is the tests' own.
+            let output = run(&["conf", "--check", &file, "--user", "root"]);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{kind} {mount}: {said}{text}");
+            assert_eq!(said.lines().count(), 1, "{kind} {mount}: {said}");
+        }
+    }
+    Ok(())
+}
+
+fn values_that_would_need_quotes_are_refused() -> Outcome {
+    for wrong in [
+        ["--socket", "/run/a b"],
+        ["--mount", "/a\"b"],
+        ["--user", "a;b"],
+    ] {
+        let output = run(&["conf", "nginx", "app.wasm", wrong[0], wrong[1]]);
+        assert_eq!(output.status.code(), Some(1), "{wrong:?}");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.contains("would need quotes"), "{complaint}");
+    }
+    Ok(())
+}
