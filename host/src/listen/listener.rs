@@ -18,19 +18,21 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub struct Listener {
     kind: Kind,
+    clients: Clients,
     name: String,
 }
 
 #[derive(Debug)]
 pub(super) enum Kind {
     Unix(UnixListener, Option<unix::SocketFile>),
-    Tcp(TcpListener, Clients),
+    Tcp(TcpListener),
 }
 
-/// Which TCP clients are served.
+/// Which clients are served.
 #[derive(Clone, Debug)]
-pub(super) enum Clients {
+enum Clients {
     Any,
+    /// Those with these addresses, which nobody has who comes over a unix socket.
     Only(Vec<IpAddr>),
 }
 
@@ -63,7 +65,7 @@ impl Listener {
                  127.0.0.1"
             )));
         }
-        Self::bind_tcp(address, Clients::Any)
+        Self::bind_tcp(address)
     }
 
     /// Listens on a TCP address for these clients; others are hung up on.
@@ -72,7 +74,38 @@ impl Listener {
     ///
     /// If the address is taken or not of this machine.
     pub fn tcp_for(address: SocketAddr, clients: Vec<IpAddr>) -> Result<Self, SetupError> {
-        Self::bind_tcp(address, Clients::Only(clients))
+        Ok(Self::bind_tcp(address)?.only(clients))
+    }
+
+    /// Serves only clients with these addresses from now on, of those that it
+    /// would have served. Others are hung up on, and so is whoever comes over
+    /// a unix socket: this is what FastCGI §3.2 makes of
+    /// FCGI_WEB_SERVER_ADDRS; see [`Self::web_servers`].
+    #[must_use]
+    pub fn only(mut self, clients: Vec<IpAddr>) -> Self {
+        let mut clients: Vec<_> = clients.iter().map(IpAddr::to_canonical).collect();
+        if let Clients::Only(known) = &self.clients {
+            clients.retain(|client| known.contains(client));
+        }
+        if matches!(self.kind, Kind::Unix(..)) {
+            tracing::warn!(
+                "nobody who connects to {self} is served: only web servers with certain \
+                 addresses are, and over a unix socket nobody has one (FCGI_WEB_SERVER_ADDRS)"
+            );
+        }
+        self.clients = Clients::Only(clients);
+        self
+    }
+
+    /// The web servers that the environment restricts a FastCGI application
+    /// to, as addresses with commas between (FCGI_WEB_SERVER_ADDRS, FastCGI
+    /// §3.2); IPv6 is taken too. `None` if the variable is not set.
+    ///
+    /// # Errors
+    ///
+    /// If it is no such list, or an empty one: nothing tells who was meant.
+    pub fn web_servers() -> Result<Option<Vec<IpAddr>>, SetupError> {
+        inherited::web_servers()
     }
 
     /// The listening socket on file descriptor 0, as Supervisor, spawn-fcgi,
@@ -100,42 +133,50 @@ impl Listener {
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.kind {
             Kind::Unix(..) => None,
-            Kind::Tcp(listener, _) => listener.local_addr().ok(),
+            Kind::Tcp(listener) => listener.local_addr().ok(),
         }
     }
 
-    fn bind_tcp(address: SocketAddr, clients: Clients) -> Result<Self, SetupError> {
+    fn bind_tcp(address: SocketAddr) -> Result<Self, SetupError> {
         let complain =
             |error: io::Error| SetupError::new(format!("cannot listen on {address}: {error}"));
         let listener = TcpListener::bind(address).map_err(complain)?;
         // The standard library asks for a shorter queue.
         rustix::net::listen(&listener, BACKLOG).map_err(|error| complain(error.into()))?;
         let address = listener.local_addr().map_err(complain)?;
-        Self::new(Kind::Tcp(listener, clients), address.to_string())
+        Self::new(Kind::Tcp(listener), address.to_string())
     }
 
     pub(super) fn new(kind: Kind, name: String) -> Result<Self, SetupError> {
         let nonblocking = match &kind {
             Kind::Unix(listener, _) => listener.set_nonblocking(true),
-            Kind::Tcp(listener, _) => listener.set_nonblocking(true),
+            Kind::Tcp(listener) => listener.set_nonblocking(true),
         };
         nonblocking.map_err(|error| SetupError::new(format!("cannot use {name}: {error}")))?;
-        Ok(Self { kind, name })
+        Ok(Self {
+            kind,
+            clients: Clients::Any,
+            name,
+        })
     }
 
     /// Begins to accept, on the runtime that this is called on.
     pub(crate) fn start(self) -> io::Result<Acceptor> {
-        let socket = match self.kind {
+        let (socket, file) = match self.kind {
             Kind::Unix(listener, file) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                Socket::Unix { listener, file }
+                (Socket::Unix(listener), file)
             }
-            Kind::Tcp(listener, clients) => {
+            Kind::Tcp(listener) => {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                Socket::Tcp { listener, clients }
+                (Socket::Tcp(listener), None)
             }
         };
-        Ok(Acceptor(socket))
+        Ok(Acceptor {
+            socket,
+            clients: self.clients,
+            file,
+        })
     }
 }
 
@@ -148,18 +189,16 @@ impl fmt::Display for Listener {
 /// A listener at work. Dropping it stops it, and removes the socket file that
 /// we made.
 #[derive(Debug)]
-pub(crate) struct Acceptor(Socket);
+pub(crate) struct Acceptor {
+    socket: Socket,
+    clients: Clients,
+    file: Option<unix::SocketFile>,
+}
 
 #[derive(Debug)]
 enum Socket {
-    Unix {
-        listener: tokio::net::UnixListener,
-        file: Option<unix::SocketFile>,
-    },
-    Tcp {
-        listener: tokio::net::TcpListener,
-        clients: Clients,
-    },
+    Unix(tokio::net::UnixListener),
+    Tcp(tokio::net::TcpListener),
 }
 
 impl Acceptor {
@@ -167,26 +206,36 @@ impl Acceptor {
     /// more. Whether there was one: the connections to any other socket are
     /// not ours alone, and wait for whoever serves it next.
     pub(crate) fn retire(&mut self) -> bool {
-        match &mut self.0 {
-            Socket::Unix { file, .. } => file.take().is_some(),
-            Socket::Tcp { .. } => false,
-        }
+        self.file.take().is_some()
     }
 
-    /// The next connection. Clients that may not connect are hung up on.
+    /// The next connection. Clients that may not connect are hung up on. Who
+    /// shares the socket may have taken the connection that woke us (EAGAIN);
+    /// then this waits for another.
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
-        match &self.0 {
-            Socket::Unix { listener, .. } => {
-                let (stream, _) = listener.accept().await?;
-                Ok(Stream::unix(stream))
-            }
-            Socket::Tcp { listener, clients } => loop {
-                let (stream, peer) = listener.accept().await?;
-                if clients.may_connect(peer.ip()) {
-                    return Stream::tcp(stream, peer);
+        loop {
+            match &self.socket {
+                Socket::Unix(listener) => {
+                    let stream = Stream::unix(listener.accept().await?.0);
+                    if matches!(self.clients, Clients::Any) {
+                        return Ok(stream);
+                    }
+                    tracing::warn!(
+                        peer = stream.peer(),
+                        "refused: FCGI_WEB_SERVER_ADDRS is set"
+                    );
                 }
-                tracing::warn!(%peer, "refused: not one of --allowed-clients");
-            },
+                Socket::Tcp(listener) => {
+                    let (stream, peer) = listener.accept().await?;
+                    if self.clients.may_connect(peer.ip()) {
+                        return Stream::tcp(stream, peer);
+                    }
+                    tracing::warn!(
+                        %peer,
+                        "refused: not one of --allowed-clients or FCGI_WEB_SERVER_ADDRS"
+                    );
+                }
+            }
         }
     }
 }
