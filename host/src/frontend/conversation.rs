@@ -71,6 +71,8 @@ pub(super) struct Conversation<'h> {
     /// a poll of the token itself takes a lock that all connections share.
     stop: FuturesUnordered<WaitForCancellationFutureOwned>,
     pub(super) stopping: bool,
+    /// Whether there was a request.
+    pub(super) has_begun: bool,
 }
 
 impl<'h> Conversation<'h> {
@@ -92,6 +94,7 @@ impl<'h> Conversation<'h> {
             has_refused: false,
             stop: [stop.cancelled_owned()].into_iter().collect(),
             stopping: false,
+            has_begun: false,
         }
     }
 
@@ -198,6 +201,7 @@ impl<'h> Conversation<'h> {
                 keep_conn,
                 params,
             } => {
+                self.has_begun = true;
                 let params = self.options.params(&params);
                 match cgi::check(&params) {
                     // One that comes alone is still served, and the last one.

@@ -27,7 +27,9 @@ impl Conversation<'_> {
         self.waits.set(Wait::Stalled, is_stalled);
         self.waits.set(Wait::Look, is_busy && !may_read);
         self.waits.set(Wait::Idle, is_idle);
-        self.waits.set(Wait::Parting, is_idle && self.stopping);
+        let is_parting = is_idle && self.stopping;
+        self.waits.set(Wait::Parting, is_parting && self.has_begun);
+        self.waits.set(Wait::First, is_parting && !self.has_begun);
         if is_idle && self.read_bytes > READ_BYTES_MIN && self.connection.input().is_empty() {
             // The buffer of a large upload is not kept for an idle connection.
             self.read_bytes = READ_BYTES_MIN;
@@ -38,7 +40,7 @@ impl Conversation<'_> {
     pub(super) fn lose_patience(&mut self, wait: Wait) -> Result<(), Gone> {
         let peer = self.socket.peer();
         match wait {
-            Wait::Parting => self.input = Input::Refused,
+            Wait::Parting | Wait::First => self.input = Input::Refused,
             Wait::Idle => {
                 tracing::debug!(peer, "an idle connection is closed");
                 self.input = Input::Refused;

@@ -16,6 +16,10 @@ const STALLED_MAX: Duration = Duration::from_secs(1);
 /// sent just then is served.
 const PARTING: Duration = Duration::from_millis(100);
 
+/// The same for one that was just made: nobody connects without a request, but
+/// on a busy machine it may take its time.
+const FIRST_MAX: Duration = Duration::from_secs(2);
+
 /// How often a connection that is not read is looked at: only by reading would
 /// its end be noticed at once.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -41,11 +45,13 @@ pub(super) enum Wait {
     Stalled,
     /// For a request that was sent before the peer could know that we stop.
     Parting,
+    /// For the first request on a connection, while we stop.
+    First,
     /// For the next look whether the peer is still there.
     Look,
 }
 
-const WAITS: [Wait; 8] = [
+const WAITS: [Wait; 9] = [
     Wait::Idle,
     Wait::Midway,
     Wait::Body,
@@ -53,6 +59,7 @@ const WAITS: [Wait; 8] = [
     Wait::Unsent,
     Wait::Stalled,
     Wait::Parting,
+    Wait::First,
     Wait::Look,
 ];
 
@@ -75,6 +82,7 @@ impl Limits {
             Wait::Unsent => self.unsent,
             Wait::Stalled => STALLED_MAX,
             Wait::Parting => PARTING,
+            Wait::First => FIRST_MAX,
             Wait::Look => LOOK_EVERY,
         }
     }
