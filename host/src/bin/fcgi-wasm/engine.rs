@@ -24,7 +24,9 @@ pub(crate) fn start(cache: &CacheArgs, instances_max: usize) -> Result<Engine> {
         return Ok(options.cache(folder).start()?);
     }
     let Some(folder) = default_cache() else {
-        tracing::warn!("there is no cache: neither XDG_CACHE_HOME nor HOME is set (see --cache)");
+        tracing::warn!(
+            "there is no cache: neither XDG_CACHE_HOME nor HOME is set, so each start compiles anew (see --cache)"
+        );
         return Ok(options.start()?);
     };
     match options.clone().cache(folder).start() {
@@ -36,8 +38,13 @@ pub(crate) fn start(cache: &CacheArgs, instances_max: usize) -> Result<Engine> {
     }
 }
 
-/// The folder of the XDG Base Directory Specification.
+/// The folder that a unit of systemd names by `CacheDirectory=`, the first if
+/// it names several, or that of the XDG Base Directory Specification.
 fn default_cache() -> Option<PathBuf> {
+    if let Some(folders) = std::env::var_os("CACHE_DIRECTORY") {
+        let first = std::env::split_paths(&folders).next();
+        return first.filter(|folder| folder.is_absolute());
+    }
     let absolute = |name| {
         let path = PathBuf::from(std::env::var_os(name)?);
         path.is_absolute().then_some(path)

@@ -12,16 +12,29 @@ mod new;
 mod reach;
 mod request;
 mod serve;
+mod signals;
+mod starter;
+mod systemd;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use args::{Args, Command};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    log::start(&args.log, args.command.default_log());
-    let outcome = match args.command {
+    let args = Args::parse_from(args::with_command(std::env::args_os()));
+    let place = args.command.log_place();
+    let outcome = log::start(&args.log, args.command.default_log(), place);
+    let outcome = outcome.and_then(|()| run(args.command));
+    outcome.unwrap_or_else(|error| {
+        log::fail(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
         Command::Serve(serve) => serve::run(serve),
         Command::Check(check) => check::run(&check),
         Command::Compile(compile) => compile::run(&compile),
@@ -32,9 +45,5 @@ fn main() -> ExitCode {
         Command::New(new) => new::run(&new),
         Command::Completions(completions) => Ok(manual::completions(&completions)),
         Command::Man(man) => manual::pages(&man),
-    };
-    outcome.unwrap_or_else(|error| {
-        log::fail(&error);
-        ExitCode::FAILURE
-    })
+    }
 }

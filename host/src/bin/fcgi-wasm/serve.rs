@@ -3,19 +3,20 @@
 use std::pin::pin;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fcgi_wasm::{App, FastCgi, Http, Listener, Server, UnixPath};
 use nix::unistd::{Group, User};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Places, Serve};
-use crate::engine;
+use crate::signals::{Signals, Wish};
+use crate::{engine, log, starter, systemd};
 
-pub(crate) fn run(args: Serve) -> Result<ExitCode> {
-    // Before any thread starts: it takes variables out of the environment.
-    let mut fastcgi = Listener::from_systemd()?;
-    fastcgi.extend(Listener::inherited()?);
+pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
+    let fastcgi = starter::sockets()?;
+    if let Some(script) = &args.script {
+        args.app = starter::app_of_script(script, &args.app)?;
+    }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -27,9 +28,9 @@ pub(crate) fn run(args: Serve) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
+async fn serve(mut args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // First of all, so that a signal while loading is not lost.
-    let mut stop = pin!(stop_signal()?);
+    let mut stop = pin!(until_stop(Signals::listen()?));
     let mut fastcgi = FastCgi::default()
         .connections_max(args.max_connections)
         .requests_max(args.about.limits.max_concurrent)
@@ -44,8 +45,13 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     }
     // Before the application is loaded, which may take long: who connects
     // meanwhile waits, and what is wrong here is told at once.
+    let web_servers = Listener::web_servers()?;
+    if let (Some(web_servers), []) = (&web_servers, args.places.allowed_clients.as_slice()) {
+        args.places.allowed_clients.clone_from(web_servers);
+    }
     let mut places = inherited;
     places.extend(fastcgi_places(&args.places)?);
+    let places = starter::guard(places, web_servers.as_deref());
     let web = args
         .places
         .http
@@ -53,10 +59,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         .map(|address| tcp(*address, &args.places));
     let web = web.collect::<Result<Vec<_>>>()?;
     if places.is_empty() && web.is_empty() {
-        bail!(
-            "there is nowhere to listen: give --socket PATH, --listen ADDRESS or --http ADDRESS, \
-             or start this with a listening socket on file descriptor 0"
-        );
+        return Err(starter::nowhere());
     }
 
     let engine = engine::start(&args.cache, args.about.limits.max_concurrent)?;
@@ -75,6 +78,8 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         tracing::info!("for development: http://{listener}/");
         server = server.listen(listener, http.clone());
     }
+    systemd::ready(&format!("serving {}", args.app.display()));
+    systemd::start_watchdog();
     server.run_until(stop).await?;
     // Guests may work on after their answers.
     let drained = tokio::time::timeout(args.drain_timeout, app.drained()).await;
@@ -136,27 +141,26 @@ fn raise_file_limit() {
     }
 }
 
-/// Ready at the first signal to stop. At the second the process ends.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let mut signals = [
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::quit())?,
-        listen(SignalKind::user_defined1())?,
-    ];
-    Ok(async move {
-        any(&mut signals).await;
-        tracing::info!("stopping; a second signal stops at once");
-        tokio::spawn(async move {
-            any(&mut signals).await;
-            tracing::warn!("stopped at once");
-            std::process::exit(1);
-        });
-    })
+/// Ready at the first signal to stop; at the second the process ends. Until
+/// then this is where signals to reload are followed.
+async fn until_stop(mut signals: Signals) {
+    while signals.next().await == Wish::Reload {
+        systemd::reloading();
+        reload();
+        systemd::reloaded();
+    }
+    tracing::info!("stopping; a second signal stops at once");
+    systemd::stopping();
+    tokio::spawn(async move {
+        signals.insisting().await;
+        tracing::warn!("stopped at once");
+        // Asked for as well, so no failure.
+        std::process::exit(0);
+    });
 }
 
-async fn any(signals: &mut [Signal]) {
-    let waiting = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
-    futures_util::future::select_all(waiting).await;
+/// All that a reload does.
+fn reload() {
+    log::reopen();
+    tracing::info!("reloaded");
 }

@@ -3,6 +3,7 @@
 mod app;
 mod conf;
 mod doctor;
+mod line;
 mod request;
 mod serve;
 mod values;
@@ -14,11 +15,14 @@ use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 pub(crate) use app::AppArgs;
 pub(crate) use conf::{Conf, Kind};
 pub(crate) use doctor::{ConnectAs, Doctor};
+pub(crate) use line::with_command;
 pub(crate) use request::Request;
-pub(crate) use serve::{Places, Serve};
+pub(crate) use serve::{LogPlace, Places, Serve};
 
 /// Runs WebAssembly components as web applications behind any web server that
 /// speaks FastCGI: each request in a fresh, sandboxed instance.
+///
+/// `fcgi-wasm app.wasm` is short for `fcgi-wasm serve app.wasm`.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Args {
@@ -60,6 +64,14 @@ impl Command {
             // It shows what the application says itself.
             Self::Request(_) | Self::Doctor(_) | Self::ConnectAs(_) => "error",
             _ => "info",
+        }
+    }
+
+    /// Where the log goes, if not to standard error.
+    pub(crate) fn log_place(&self) -> Option<&LogPlace> {
+        match self {
+            Self::Serve(serve) => Some(&serve.log),
+            _ => None,
         }
     }
 }

@@ -18,7 +18,8 @@ use super::{AppArgs, CacheArgs};
 /// works under Supervisor, spawn-fcgi and lighttpd.
 ///
 /// SIGTERM, SIGINT, SIGQUIT and SIGUSR1 stop it once the requests under way
-/// are answered; a second signal stops it at once.
+/// are answered; another one, a second later or more, stops it at once. SIGHUP
+/// and SIGUSR2 open the log anew.
 #[derive(ArgGroup, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -30,8 +31,13 @@ Examples:
 pub(crate) struct Serve {
     /// The application, a WebAssembly component or module
     pub(crate) app: PathBuf,
+    /// The script whose first line this is: `#!/usr/bin/env -S fcgi-wasm serve app.wasm`
+    #[arg(hide = true)]
+    pub(crate) script: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) places: Places,
+    #[command(flatten)]
+    pub(crate) log: LogPlace,
     #[command(flatten)]
     pub(crate) about: AppArgs,
     #[command(flatten)]
@@ -87,4 +93,16 @@ pub(crate) struct Places {
     /// HTTP for development on a TCP address, such as 127.0.0.1:8080 (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) http: Vec<SocketAddr>,
+}
+
+#[derive(ArgGroup, Debug)]
+#[command(next_help_heading = "Where the log goes (standard error unless set)")]
+pub(crate) struct LogPlace {
+    /// A file, which is opened anew on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Syslog, by the socket /dev/log or another one
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true,
+        default_missing_value = "/dev/log", conflicts_with = "log")]
+    pub(crate) syslog: Option<PathBuf>,
 }

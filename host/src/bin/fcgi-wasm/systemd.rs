@@ -1,0 +1,47 @@
+//! What systemd, or another manager that knows its protocol, is told
+//! (sd_notify(3)): that the server is ready, reloads, stops, and lives.
+
+use sd_notify::NotifyState;
+
+/// It serves; what it serves is shown by `systemctl status`.
+pub(crate) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// It reads what a reload reads; [`reloaded`] follows.
+pub(crate) fn reloading() {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        tell(&[NotifyState::Reloading, now]);
+    }
+}
+
+/// It serves again as it did.
+pub(crate) fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// It takes no more connections.
+pub(crate) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Tells twice in the time of `WatchdogSec=` that tasks still get their turn,
+/// if the unit wants to know. Ends with the runtime.
+pub(crate) fn start_watchdog() {
+    if let Some(patience) = sd_notify::watchdog_enabled() {
+        tokio::spawn(async move {
+            let mut turns = tokio::time::interval(patience / 2);
+            loop {
+                turns.tick().await;
+                tell(&[NotifyState::Watchdog]);
+            }
+        });
+    }
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    // Without NOTIFY_SOCKET there is nobody to tell, and that is well.
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("cannot tell systemd {states:?}: {error}");
+    }
+}
