@@ -56,11 +56,12 @@ fuzz:
 target:
 	@if command -v rustup > /dev/null; then rustup target add wasm32-wasip2; fi
 
-# The web servers and the FastCGI client that the tests start, and what the
-# examples in other languages get their toolchains by.
+# The web servers, the FastCGI client and the process managers that the tests
+# start, and what the examples in other languages get their toolchains by.
 PACKAGES := nginx libfcgi-bin openssl
 PACKAGES += apache2 libapache2-mod-fcgid libapache2-mod-xsendfile
 PACKAGES += lighttpd lighttpd-mod-openssl caddy haproxy h2o
+PACKAGES += multiwatch spawn-fcgi strace supervisor systemd
 PACKAGES += $(shell command -v node > /dev/null && command -v npm > /dev/null || echo nodejs npm)
 PACKAGES += $(shell python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3 python3-venv)
 

@@ -35,13 +35,17 @@ mod examples;
 mod grants;
 mod guests;
 mod limits;
+mod log_places;
 mod logging;
+mod managers;
 mod mapping;
 mod new;
 mod nginx;
 mod nginx_faults;
 mod places;
 mod servers;
+mod startup;
+mod units;
 
 // Applications in other languages.
 mod c_and_zig;
@@ -75,13 +79,17 @@ fn main() -> ExitCode {
         grants::tests(),
         guests::tests(),
         limits::tests(),
+        log_places::tests(),
         logging::tests(),
+        managers::tests(),
         mapping::tests(),
         new::tests(),
         nginx::tests(),
         nginx_faults::tests(),
         places::tests(),
         servers::tests(),
+        startup::tests(),
+        units::tests(),
         c_and_zig::tests(),
         go::tests(),
         javascript::tests(),

@@ -6,9 +6,12 @@ pub(crate) mod example_build;
 pub(crate) mod guest_build;
 pub(crate) mod http_client;
 pub(crate) mod lighttpd;
+pub(crate) mod load;
 pub(crate) mod local;
 pub(crate) mod nginx;
 pub(crate) mod process;
+pub(crate) mod setting;
+pub(crate) mod started;
 pub(crate) mod web_server;
 
 use std::time::{Duration, Instant};
