@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::inherited;
 use super::stream::Stream;
@@ -175,6 +176,7 @@ impl Listener {
         Ok(Acceptor {
             socket,
             clients: self.clients,
+            has_refused: AtomicBool::new(false),
             file,
         })
     }
@@ -192,6 +194,7 @@ impl fmt::Display for Listener {
 pub(crate) struct Acceptor {
     socket: Socket,
     clients: Clients,
+    has_refused: AtomicBool,
     file: Option<unix::SocketFile>,
 }
 
@@ -230,12 +233,18 @@ impl Acceptor {
                     if self.clients.may_connect(peer.ip()) {
                         return Stream::tcp(stream, peer);
                     }
-                    tracing::warn!(
-                        %peer,
-                        "refused: not one of --allowed-clients or FCGI_WEB_SERVER_ADDRS"
-                    );
+                    let reason = "not one of --allowed-clients or FCGI_WEB_SERVER_ADDRS";
+                    self.refuse(&peer.to_string(), reason);
                 }
             }
+        }
+    }
+
+    /// Tells the log the first time: whoever tries it all day does not fill it.
+    fn refuse(&self, peer: &str, reason: &str) {
+        match self.has_refused.swap(true, Ordering::Relaxed) {
+            true => tracing::debug!(peer, "refused: {reason}"),
+            false => tracing::warn!(peer, "refused: {reason} (further ones are logged with -v)"),
         }
     }
 }

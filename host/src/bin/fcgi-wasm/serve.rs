@@ -1,5 +1,6 @@
 //! `fcgi-wasm serve`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(mut args: Serve, inherited: Vec<Listener>) -> Result<()> {
+async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // First of all, so that a signal while loading is not lost.
     let mut stop = pin!(until_stop(Signals::listen()?));
     let mut fastcgi = FastCgi::default()
@@ -46,17 +47,14 @@ async fn serve(mut args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // Before the application is loaded, which may take long: who connects
     // meanwhile waits, and what is wrong here is told at once.
     let web_servers = Listener::web_servers()?;
-    if let (Some(web_servers), []) = (&web_servers, args.places.allowed_clients.as_slice()) {
-        args.places.allowed_clients.clone_from(web_servers);
-    }
     let mut places = inherited;
-    places.extend(fastcgi_places(&args.places)?);
+    places.extend(fastcgi_places(&args.places, web_servers.as_deref())?);
     let places = starter::guard(places, web_servers.as_deref());
     let web = args
         .places
         .http
         .iter()
-        .map(|address| tcp(*address, &args.places));
+        .map(|address| tcp(*address, &args.places.allowed_clients));
     let web = web.collect::<Result<Vec<_>>>()?;
     if places.is_empty() && web.is_empty() {
         return Err(starter::nowhere());
@@ -89,7 +87,7 @@ async fn serve(mut args: Serve, inherited: Vec<Listener>) -> Result<()> {
     Ok(())
 }
 
-fn fastcgi_places(places: &Places) -> Result<Vec<Listener>> {
+fn fastcgi_places(places: &Places, web_servers: Option<&[IpAddr]>) -> Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for path in &places.socket {
         let mut socket = UnixPath::new(path).mode(places.socket_mode);
@@ -101,14 +99,18 @@ fn fastcgi_places(places: &Places) -> Result<Vec<Listener>> {
         }
         listeners.push(Listener::unix(socket)?);
     }
+    let clients = match places.allowed_clients.as_slice() {
+        [] => web_servers.unwrap_or_default(),
+        clients => clients,
+    };
     for address in &places.listen {
-        listeners.push(tcp(*address, places)?);
+        listeners.push(tcp(*address, clients)?);
     }
     Ok(listeners)
 }
 
-fn tcp(address: std::net::SocketAddr, places: &Places) -> Result<Listener> {
-    Ok(match places.allowed_clients.as_slice() {
+fn tcp(address: SocketAddr, clients: &[IpAddr]) -> Result<Listener> {
+    Ok(match clients {
         [] => Listener::tcp(address)?,
         clients => Listener::tcp_for(address, clients.to_vec())?,
     })
