@@ -2,20 +2,26 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::guest_build::guest;
+use crate::support::http_client::Client;
 use crate::support::load::Load;
-use crate::support::started::{PROGRAM, Started, cache, command, process, run, spawn};
+use crate::support::nginx::{KEPT, Nginx};
+use crate::support::process::{self, Program};
+use crate::support::started::{PROGRAM, Started, cache, command, kernels_view, run, spawn};
 use crate::support::web_server::*;
 use crate::support::{Outcome, Skip, wait_until};
 
 tests![
     conformance_83_supervisor_restarts_one_of_two_and_no_request_is_lost,
+    conformance_80_a_socket_that_others_hold_outlives_a_restart,
     conformance_81_spawn_fcgis_null_streams_are_no_problem,
     conformance_82_multiwatch_stops_and_reloads_its_two,
     conformance_77_systemd_socket_activate_names_its_sockets,
@@ -65,22 +71,62 @@ fn conformance_83_supervisor_restarts_one_of_two_and_no_request_is_lost() -> Out
             == 2
     });
     let before = started.servers();
-    let load = Load::start(&started.socket(), 6);
+    // Web servers that keep no connection, and one that keeps them.
+    let nginx = Nginx::start(&started.socket(), KEPT.0, KEPT.1)?;
+    let http = nginx.socket();
+    let loads = [
+        Load::start(4, asking(started.socket())),
+        Load::start(4, move || {
+            assert_eq!(Client::connect(&http).get("/").head.status, 200);
+        }),
+    ];
     for _ in 0..2 {
         for name in ["app:app_00", "app:app_01"] {
-            load.wait_for(400);
+            loads.iter().for_each(|load| load.wait_for(250));
             control(&["restart", name])?;
         }
     }
-    load.wait_for(400);
-    let answered = load.stop();
-    assert!(answered >= 2000, "{answered} requests");
+    loads.iter().for_each(|load| load.wait_for(250));
+    let answered: usize = loads.into_iter().map(Load::stop).sum();
+    assert!(answered >= 2500, "{answered} requests");
     let after = started.servers();
     assert_eq!(after.len(), 2);
     assert!(after.iter().all(|pid| !before.contains(pid)), "restarted");
     assert!(started.socket().exists(), "it is Supervisor's to remove");
     let log = fs::read_to_string(started.path("supervisord.log")).expect("a log");
     assert_eq!(log.matches("(exit status 0").count(), 4, "{log}");
+    Ok(())
+}
+
+/// A web server that keeps no connection.
+fn asking(socket: PathBuf) -> impl Fn() + Clone {
+    move || {
+        let answer = Peer::connect(&socket).ask(1, &get(1, "/", false));
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+/// What systemd does: the socket is there, and one server after the other.
+fn conformance_80_a_socket_that_others_hold_outlives_a_restart() -> Outcome {
+    let app = guest("hello")?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let listener = UnixListener::bind(&path).expect("bound");
+    let load = Load::start(4, asking(path));
+    for _ in 0..3 {
+        let mut serve = process::command(&["serve"]);
+        let socket = listener.try_clone().expect("cloned");
+        serve.arg(&app).stdin(Stdio::from(OwnedFd::from(socket)));
+        let mut program = Program::start(serve, tempfile::tempdir().expect("a folder"));
+        load.wait_for(300);
+        program.signal(Signal::TERM);
+        assert!(program.wait().success());
+    }
+    let mut serve = process::command(&["serve"]);
+    serve.arg(&app).stdin(Stdio::from(OwnedFd::from(listener)));
+    let _last = Program::start(serve, folder);
+    load.wait_for(300);
+    assert!(load.stop() >= 1200);
     Ok(())
 }
 
@@ -101,7 +147,7 @@ fn conformance_81_spawn_fcgis_null_streams_are_no_problem() -> Outcome {
     }
     started.wait_for_log("the application crashed");
     for number in 0..3 {
-        let file = fs::read_link(process(pid).join(format!("fd/{number}")));
+        let file = fs::read_link(kernels_view(pid).join(format!("fd/{number}")));
         assert_eq!(file.expect("open").to_str(), Some("/dev/null"), "{number}");
     }
     kill_process(pid, Signal::TERM).expect("signalled");
@@ -187,12 +233,12 @@ fn conformance_84_one_process_one_request_as_mod_fcgid_has_it() -> Outcome {
     let line = format!("#!/usr/bin/env -S {PROGRAM} serve app.wasm --no-cache\n");
     fs::write(&script, line).expect("written");
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("a mode");
-    let listener = std::os::unix::net::UnixListener::bind(started.socket()).expect("bound");
+    let listener = UnixListener::bind(started.socket()).expect("bound");
     let mut fcgid = command(script.to_str().expect("a path"));
     fcgid.env_clear().env("PATH", "/usr/bin:/bin");
     fcgid
         .current_dir("/")
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)));
+        .stdin(Stdio::from(OwnedFd::from(listener)));
     fcgid.stderr(fs::File::create(started.path("log")).expect("a log"));
     started.start(fcgid)?;
     assert_eq!(started.ask(&get(1, "/", false)).status(), 200);

@@ -1,7 +1,7 @@
 //! A real nginx from the distribution's package.
 
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Skip;
 use super::daemon::Daemon;
@@ -48,7 +48,11 @@ impl Nginx {
     }
 
     pub(crate) fn connect(&self) -> Client<UnixStream> {
-        Client::connect(&self.0.path("http"))
+        Client::connect(&self.socket())
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.0.path("http")
     }
 
     pub(crate) fn error_log(&self) -> String {

@@ -68,7 +68,7 @@ impl Started {
     /// The servers that run now.
     pub(crate) fn servers(&self) -> Vec<Pid> {
         let is_server = |pid: &Pid| {
-            let program = fs::read_link(process(*pid).join("exe"));
+            let program = fs::read_link(kernels_view(*pid).join("exe"));
             program.is_ok_and(|program| program == Path::new(PROGRAM))
         };
         self.processes().into_iter().filter(is_server).collect()
@@ -112,7 +112,7 @@ impl Started {
         let all = fs::read_dir("/proc").expect("processes").flatten();
         let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let names_it = |pid: &Pid| {
-            let line = fs::read(process(*pid).join("cmdline")).unwrap_or_default();
+            let line = fs::read(kernels_view(*pid).join("cmdline")).unwrap_or_default();
             String::from_utf8_lossy(&line).contains(&folder)
         };
         pids.filter_map(Pid::from_raw).filter(names_it).collect()
@@ -133,7 +133,7 @@ impl Drop for Started {
 }
 
 /// Where the kernel tells of a process.
-pub(crate) fn process(pid: Pid) -> PathBuf {
+pub(crate) fn kernels_view(pid: Pid) -> PathBuf {
     PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()))
 }
 
