@@ -59,7 +59,7 @@ fn events(pieces: &[&[u8]]) -> Vec<Event> {
     for piece in pieces {
         connection.input().extend_from_slice(piece);
         while let Ok(Some(event)) = connection.next_event() {
-            if let Event::StdinEnd(id) | Event::Abort(id) = event {
+            if let Event::StdinEnd(id) | Event::Abort(id, _) = event {
                 // As if it were answered at once: kept connections go on with
                 // the same id.
                 connection.end(id, 0, ProtocolStatus::RequestComplete);

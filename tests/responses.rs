@@ -41,6 +41,7 @@ fn always(
             status,
             headers: headers.clone(),
             body: body(),
+            ..Response::default()
         };
         async { Ok(response) }
     }

@@ -1,7 +1,9 @@
 //! RFC 3875 (CGI 1.1) as pure data: a request's params read as HTTP, and a
 //! response's head written and read as CGI has it.
 
+mod authorizer;
 mod environment;
+mod filter;
 mod head;
 mod headers;
 mod mount;
@@ -9,7 +11,9 @@ mod request;
 mod target;
 mod web_server;
 
+pub use authorizer::{authorizer_params, named_variables, refuse_success, write_leave};
 pub use environment::environment;
+pub use filter::{data_last_modified, data_length};
 #[cfg(fuzzing)]
 pub use head::fuzz_head;
 pub use head::{HEAD_BYTES_MAX, Head, parse_head, write_head};

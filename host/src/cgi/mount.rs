@@ -78,7 +78,7 @@ fn path_of(params: &Params) -> Vec<u8> {
 
 /// The path without empty and dot segments (RFC 3986 §5.2.4), which some web
 /// servers remove from their variables and all keep in REQUEST_URI.
-fn normalised(path: &[u8]) -> Vec<&[u8]> {
+pub(super) fn normalised(path: &[u8]) -> Vec<&[u8]> {
     let mut segments: Vec<&[u8]> = Vec::new();
     for segment in path.split(|&byte| byte == b'/') {
         match segment {

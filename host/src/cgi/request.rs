@@ -2,9 +2,10 @@
 
 use http::{Method, Request as HttpRequest, Uri, Version, uri};
 
+use super::filter::{data_last_modified, data_length};
 use super::headers::request_headers;
 use super::target::target;
-use crate::message::{Fault, Params};
+use crate::message::{Fault, Params, Role};
 
 /// The request's method (§4.1.12), any token.
 ///
@@ -25,15 +26,20 @@ pub fn method(params: &Params) -> Result<Method, Fault> {
     })
 }
 
-/// Whether the params are those of a request at all, so that a handler can rely
-/// on [`method`] and [`target`].
+/// Whether the params are those of a request in this role at all, so that a
+/// handler can rely on [`method`] and [`target`], and a filter on
+/// [`data_length`] and [`data_last_modified`].
 ///
 /// # Errors
 ///
-/// As those two.
-pub fn check(params: &Params) -> Result<(), Fault> {
+/// As those.
+pub fn check(role: Role, params: &Params) -> Result<(), Fault> {
     method(params)?;
     target(params)?;
+    if role == Role::Filter {
+        data_length(params)?;
+        data_last_modified(params)?;
+    }
     Ok(())
 }
 

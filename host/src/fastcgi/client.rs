@@ -64,6 +64,16 @@ impl Client {
         self.output.end_stream(RecordType::Stdin, id.get());
     }
 
+    /// Sends bytes of the file that a filter transforms (§6.4), after the body.
+    pub fn data(&mut self, id: RequestId, content: Bytes) {
+        self.send(RecordType::Data, id, content);
+    }
+
+    /// Says that the file is complete.
+    pub fn end_data(&mut self, id: RequestId) {
+        self.output.end_stream(RecordType::Data, id.get());
+    }
+
     /// Asks for variables of the application, given as a stream of pairs with
     /// empty values.
     pub fn get_values(&mut self, names: &[u8]) {

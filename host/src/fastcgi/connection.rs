@@ -277,7 +277,9 @@ impl Connection {
         };
         let ends = part.ends_stream();
         match (record_type, &mut request.progress) {
-            (RecordType::AbortRequest, _) => self.events.push_back(Event::Abort(id)),
+            (RecordType::AbortRequest, _) => {
+                self.events.push_back(Event::Abort(id, request.role));
+            }
             (RecordType::Params, Progress::Params(gathering)) if ends => {
                 let params = gathering.take_params(id)?;
                 let gathered = std::mem::take(gathering);

@@ -31,8 +31,9 @@ pub enum Event {
     Data(RequestId, Bytes),
     /// That file is complete.
     DataEnd(RequestId),
-    /// The client is gone. The request still wants its [`Connection::end`].
-    Abort(RequestId),
+    /// The client is gone. The request, in this role, still wants its
+    /// [`Connection::end`].
+    Abort(RequestId, Role),
     /// A request that can not be served. It wants an answer that says so, and
     /// its [`Connection::end`].
     Refuse(RequestId, Refusal),

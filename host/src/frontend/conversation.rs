@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
@@ -16,9 +16,10 @@ use super::exchange::Exchange;
 use super::fastcgi::FastCgi;
 use super::linger;
 use super::upload::Upload;
+use super::verdict::UNANSWERED;
 use super::waits::{Wait, Waits};
 use crate::cgi;
-use crate::fastcgi::{Connection, Event, ProtocolError, ProtocolStatus, Refusal, RequestId};
+use crate::fastcgi::{self, Connection, Event, ProtocolError, ProtocolStatus, Refusal, RequestId};
 use crate::message::{Fault, Handler};
 
 /// What one read asks for at first, bytes: a request of a browser has one or
@@ -202,8 +203,9 @@ impl<'h> Conversation<'h> {
                 params,
             } => {
                 self.has_begun = true;
-                let params = self.options.params(&params);
-                match cgi::check(&params) {
+                let role = role.into();
+                let params = self.options.params(role, &params);
+                match cgi::check(role, &params) {
                     // One that comes alone is still served, and the last one.
                     _ if self.stopping && !self.exchanges.is_empty() => {
                         let fault = Fault::Overloaded("the server is stopping".to_owned());
@@ -212,13 +214,8 @@ impl<'h> Conversation<'h> {
                     Err(fault) => self.refuse(id, fault),
                     Ok(()) => {
                         let peer = self.socket.peer();
-                        self.exchanges.push(Exchange::new(
-                            id,
-                            role.into(),
-                            keep_conn,
-                            params,
-                            peer,
-                        ));
+                        let exchange = Exchange::new(id, role, keep_conn, params, peer);
+                        self.exchanges.push(exchange);
                     }
                 }
             }
@@ -226,13 +223,7 @@ impl<'h> Conversation<'h> {
             Event::StdinEnd(id) => self.upload(id, |exchange| exchange.stdin.end()),
             Event::Data(id, bytes) => self.upload(id, |exchange| exchange.data.push(bytes)),
             Event::DataEnd(id) => self.upload(id, |exchange| exchange.data.end()),
-            Event::Abort(id) => {
-                if let Some(index) = self.exchanges.iter().position(|known| known.id == id) {
-                    self.exchanges.swap_remove(index).abort();
-                }
-                let status = ProtocolStatus::RequestComplete;
-                self.connection.end(id, 0, status);
-            }
+            Event::Abort(id, role) => self.abort_request(id, role),
             Event::Refuse(id, refusal) => {
                 let fault = match refusal {
                     Refusal::UnknownRole(role) => {
@@ -246,6 +237,26 @@ impl<'h> Conversation<'h> {
                 self.refuse(id, fault);
             }
         }
+    }
+
+    /// The web server gives a request up. An authorizer's is not ended without a
+    /// refusal, nor in the middle of one.
+    fn abort_request(&mut self, id: RequestId, role: fastcgi::Role) {
+        let index = self.exchanges.iter().position(|known| known.id == id);
+        let exchange = index.map(|index| self.exchanges.swap_remove(index));
+        if role == fastcgi::Role::Authorizer {
+            let mut unsent = match &exchange {
+                Some(exchange) => exchange.unsent(),
+                None => [UNANSWERED].into(),
+            };
+            let bytes = unsent.iter().map(Bytes::len).sum();
+            self.connection.stdout(id, &mut unsent, bytes);
+        }
+        if let Some(exchange) = exchange {
+            exchange.abort();
+        }
+        let status = ProtocolStatus::RequestComplete;
+        self.connection.end(id, 0, status);
     }
 
     /// Tells the peer why a request is not served, and the log the first time.

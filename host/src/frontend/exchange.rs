@@ -14,6 +14,7 @@ use super::asker::Asker;
 use super::head::{discard, may_have_body, write_head};
 use super::report::Report;
 use super::upload::Upload;
+use super::verdict::{UNANSWERED, write_verdict};
 use crate::cgi;
 use crate::fastcgi::{Connection, ProtocolStatus, RequestId};
 use crate::message::{
@@ -31,6 +32,7 @@ const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// One request under way.
 pub(super) struct Exchange<'h> {
     pub(super) id: RequestId,
+    role: Role,
     pub(super) stdin: Upload,
     pub(super) data: Upload,
     journal: Arc<Journal>,
@@ -52,7 +54,7 @@ pub(super) struct Exchange<'h> {
 
 enum Stage<'h> {
     /// Not handed to the handler yet.
-    New(Role, Params),
+    New(Params),
     /// The handler has it.
     Waiting(BoxFuture<'h, Result<Response, Fault>>),
     /// The head is there.
@@ -91,16 +93,23 @@ impl<'h> Exchange<'h> {
         let journal = Arc::new(Journal::new());
         Self {
             id,
-            stdin: Upload::new(cgi::content_length(&params), keep_conn),
+            role,
+            stdin: match role {
+                // Some web servers send no stream, others an empty one.
+                Role::Authorizer => Upload::none(),
+                Role::Responder | Role::Filter => {
+                    Upload::new(cgi::content_length(&params), keep_conn)
+                }
+            },
             data: match role {
-                Role::Filter => Upload::new(None, keep_conn),
+                Role::Filter => Upload::new(cgi::data_length(&params).ok(), keep_conn),
                 Role::Responder | Role::Authorizer => Upload::none(),
             },
             report: Report::new(&params, &journal, peer),
             asker: Asker::new(&params),
             journal,
             is_head: params.get("REQUEST_METHOD") == Some(b"HEAD"),
-            stage: Stage::New(role, params),
+            stage: Stage::New(params),
             outgoing: Outgoing::default(),
             has_begun: false,
             is_released: false,
@@ -194,6 +203,21 @@ impl<'h> Exchange<'h> {
         [&mut self.stdin, &mut self.data].into_iter()
     }
 
+    /// Whether the file of a filter comes before the rest of the body, and
+    /// waits: then neither comes any further (FastCGI §6.4 has the body first).
+    pub(super) fn is_crossed(&self) -> bool {
+        self.data.is_full() && self.stdin.is_open()
+    }
+
+    /// What of the response would leave next: at least a whole head, unless
+    /// that has left.
+    pub(super) fn unsent(&self) -> VecDeque<Bytes> {
+        match self.stage {
+            Stage::New(_) | Stage::Waiting(_) => [UNANSWERED].into(),
+            Stage::Sending(_) | Stage::Over => self.outgoing.pieces.clone(),
+        }
+    }
+
     /// The client is gone: the handler's work is dropped.
     pub(super) fn abort(self) {
         self.report.abort();
@@ -202,16 +226,16 @@ impl<'h> Exchange<'h> {
     /// Gives the request up, with an answer as far as that is still possible.
     pub(super) fn fail(&mut self, fault: Fault) {
         match self.stage {
-            Stage::New(..) | Stage::Waiting(_) => self.answer(Err(fault)),
+            Stage::New(_) | Stage::Waiting(_) => self.answer(Err(fault)),
             Stage::Sending(_) => self.break_off(&fault),
             Stage::Over => {}
         }
     }
 
     fn advance(&mut self, cx: &mut Context<'_>, handler: &'h dyn Handler, turn_bytes: usize) {
-        if let Stage::New(role, params) = &mut self.stage {
+        if let Stage::New(params) = &mut self.stage {
             let request = Request {
-                role: *role,
+                role: self.role,
                 params: std::mem::take(params),
                 body: self.stdin.open(),
                 data: self.data.open(),
@@ -245,7 +269,12 @@ impl<'h> Exchange<'h> {
     /// there is none.
     fn answer(&mut self, answer: Result<Response, Fault>) {
         let checked = answer.and_then(|mut response| {
-            let head = write_head(&mut response, self.is_head)?;
+            let head = match self.role {
+                Role::Authorizer => {
+                    write_verdict(&mut response, self.is_head, &self.report, &self.journal)?
+                }
+                Role::Responder | Role::Filter => write_head(&mut response, self.is_head)?,
+            };
             self.asker.expect_head(head.len(), &response.headers);
             Ok((head, response))
         });
@@ -264,7 +293,8 @@ impl<'h> Exchange<'h> {
         });
         self.outgoing.push(head.freeze());
         self.ending.status = response.status;
-        if self.is_head || !may_have_body(response.status) {
+        let is_leave = self.role == Role::Authorizer && response.leave.is_some();
+        if self.is_head || is_leave || !may_have_body(response.status) {
             discard(response.body);
             self.stage = Stage::Over;
             return;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::conversation::{Conversation, Gone};
 use super::waits::Limits;
 use super::{CONNECTIONS_MAX, Frontend, Socket};
-use crate::cgi::Mount;
+use crate::cgi::{self, Mount};
 use crate::fastcgi::{self, Pairs, Values};
 use crate::message::{BoxFuture, Handler, Params, Role};
 
@@ -132,7 +132,7 @@ impl FastCgi {
         self.hang_up_when_broken
     }
 
-    pub(super) fn params(&self, stream: &[u8]) -> Params {
+    pub(super) fn params(&self, role: Role, stream: &[u8]) -> Params {
         let mut params = Params::with_capacity(stream.len());
         for (name, value) in Pairs::new(stream).flatten() {
             // RFC 3875 §4.1: no variable contains a NUL. In a path it makes
@@ -146,6 +146,9 @@ impl FastCgi {
                 continue;
             }
             params.push(name, value);
+        }
+        if role == Role::Authorizer {
+            cgi::authorizer_params(&mut params);
         }
         if let Some(mount) = &self.mount {
             mount.apply(&mut params);

@@ -93,7 +93,7 @@ impl Http {
         };
         let journal = request.journal.clone();
         let report = Report::new(&request.params, &journal, peer);
-        let answer = match cgi::check(&request.params) {
+        let answer = match cgi::check(request.role, &request.params) {
             Ok(()) => handler.handle(request).await,
             Err(fault) => Err(fault),
         };

@@ -11,6 +11,7 @@ mod linger;
 mod patience;
 mod report;
 mod upload;
+mod verdict;
 mod waits;
 
 use std::sync::Arc;

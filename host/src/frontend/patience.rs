@@ -17,7 +17,9 @@ impl Conversation<'_> {
         let has_output = self.connection.output().has_remaining();
         let uploads = self.exchanges.iter_mut().flat_map(Exchange::uploads);
         let has_open_upload = uploads.filter(|upload| upload.is_open()).count() > 0;
-        let is_stalled = has_full_upload && is_open && self.exchanges.len() > 1;
+        let is_crossed = self.exchanges.iter().any(Exchange::is_crossed);
+        let is_shared = self.exchanges.len() > 1;
+        let is_stalled = has_full_upload && is_open && (is_shared || is_crossed);
         let is_holding = self.exchanges.iter().any(Exchange::is_holding);
         let is_idle = !is_busy && !is_midway && !has_output;
         self.waits.set(Wait::Midway, is_midway);
@@ -75,7 +77,11 @@ impl Conversation<'_> {
         let complaint = "the application left its request's body unread while other requests \
                          waited on the same connection";
         for exchange in &mut self.exchanges {
-            if exchange.uploads().any(|upload| upload.is_full()) {
+            if exchange.is_crossed() {
+                let complaint = "the web server sent a filter's file before the request's body \
+                                 (FastCGI §6.4 has it the other way round)";
+                exchange.fail(Fault::BadRequest(complaint.to_owned()));
+            } else if exchange.uploads().any(|upload| upload.is_full()) {
                 exchange.fail(Fault::Overloaded(complaint.to_owned()));
             }
         }

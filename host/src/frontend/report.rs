@@ -70,6 +70,14 @@ impl Report {
         ));
     }
 
+    /// Something is wrong with the request that it is served in spite of: tells
+    /// both logs.
+    pub(super) fn note(&self, text: &str, journal: &Journal) {
+        let request = self.number;
+        tracing::warn!(request, "{text}");
+        journal.say(&format!("fcgi-wasm: request {request}: {text}"));
+    }
+
     /// The request is over.
     pub(super) fn end(&self, status: StatusCode, bytes: u64, journal: &Journal) {
         let Self {

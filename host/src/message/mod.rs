@@ -9,6 +9,7 @@ mod journal;
 mod params;
 mod pipe;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -57,6 +58,16 @@ pub enum Role {
     Filter,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Responder => "responder",
+            Self::Authorizer => "authorizer",
+            Self::Filter => "filter",
+        })
+    }
+}
+
 /// One request, in the shape that FastCGI and CGI give it (RFC 3875 §4).
 #[derive(Debug, Default)]
 pub struct Request {
@@ -81,9 +92,22 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body. Dropping it ends the guest that writes it.
     pub body: ResponseBody,
+    /// A [`Role::Authorizer`]'s leave for the request to pass, with the
+    /// variables that it sets for what serves the request next. Without it the
+    /// response refuses the request, whatever its status: so no handler gives
+    /// leave by accident. Other roles have no use for it.
+    pub leave: Option<Params>,
 }
 
 impl Response {
+    /// An authorizer's leave, with these variables.
+    pub fn allow(variables: Params) -> Self {
+        Self {
+            leave: Some(variables),
+            ..Self::default()
+        }
+    }
+
     /// A plain text answer.
     pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Self {
         let mut headers = HeaderMap::new();
@@ -93,6 +117,7 @@ impl Response {
             status,
             headers,
             body: Body::from(text.into()),
+            leave: None,
         }
     }
 }

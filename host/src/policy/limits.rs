@@ -26,6 +26,7 @@ pub struct Policy {
     pub(crate) request_body_bytes_max: u64,
     pub(crate) log_bytes_max: usize,
     pub(crate) may_command_web_server: bool,
+    pub(crate) may_authorize: bool,
     pub(crate) grants: Grants,
     pub(crate) interface: Option<String>,
 }
@@ -46,6 +47,7 @@ impl Policy {
             request_body_bytes_max: 4096 * MIB,
             log_bytes_max: 64 * 1024,
             may_command_web_server: false,
+            may_authorize: false,
             grants: Grants::none(),
             interface: None,
         }
@@ -143,6 +145,17 @@ impl Policy {
     #[must_use]
     pub fn may_command_web_server(mut self, may: bool) -> Self {
         self.may_command_web_server = may;
+        self
+    }
+
+    /// Whether an application that was not made to be an authorizer may be asked
+    /// as one. Then its 200 lets a request pass, with a variable for each header
+    /// field called `Variable-NAME`, and every other answer refuses it. No unless
+    /// set: an application that answers 200 to anything lets everybody pass. One
+    /// that exports `authorization` needs no such trust.
+    #[must_use]
+    pub fn may_authorize(mut self, may: bool) -> Self {
+        self.may_authorize = may;
         self
     }
 

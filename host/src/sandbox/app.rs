@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 
 use super::admission::{Admission, Place};
@@ -18,10 +19,12 @@ use super::guest::Sandbox;
 use super::incoming::limit_body;
 use super::limits::Meter;
 use super::load;
-use super::reply::Reply;
+use super::reply::{Reply, ReplyKind};
 use super::worlds::{self, World};
 use crate::cgi;
-use crate::message::{BodyError, BoxFuture, Fault, Handler, Journal, Request, Response, Role};
+use crate::message::{
+    Body, BodyError, BoxFuture, Fault, Handler, Journal, Request, Response, Role,
+};
 use crate::policy::Policy;
 use crate::setup::SetupError;
 
@@ -107,11 +110,7 @@ impl Handler for App {
 
 impl Deployment {
     async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
-        if request.role != Role::Responder {
-            let role = request.role;
-            let complaint = format!("{} does not serve as {role:?}", self.name);
-            return Err(Fault::UnknownRole(complaint));
-        }
+        let is_verdict = self.cast(&mut request)?;
         let bytes_max = self.policy.request_body_bytes_max;
         if cgi::content_length(&request.params).is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge.into());
@@ -119,15 +118,54 @@ impl Deployment {
         let place = Arc::new(self.admission.enter(&self.policy).await?);
         let meter = Meter::new(request.journal.clone());
         request.body = limit_body(request.body, bytes_max, &meter);
-        let may_command = self.policy.may_command_web_server;
-        let (reply, answer) = Reply::new(place.clone(), meter.clone(), may_command);
+        // The web server vouches for the file's length.
+        request.data = limit_body(request.data, u64::MAX, &meter);
+        let kind = ReplyKind {
+            may_command_web_server: self.policy.may_command_web_server,
+            is_verdict,
+        };
+        let (reply, answer) = Reply::new(place.clone(), meter.clone(), kind);
         // A task of its own: the guest goes on while whoever asked is busy
         // writing, and after it has its answer.
         tokio::spawn(self.drive(place, meter, request, reply));
-        answer.await.unwrap_or_else(|_| {
+        let answer = answer.await.unwrap_or_else(|_| {
             let complaint = "the task that ran the application broke off";
             Err(Fault::Internal(complaint.to_owned()))
-        })
+        });
+        match answer {
+            Ok(response) if is_verdict && response.leave.is_some() => complete(response).await,
+            answer => answer,
+        }
+    }
+
+    /// Finds the part for the guest in this request: the role that it is asked
+    /// in; or that of a responder whose answer is the verdict, if the operator
+    /// trusts it with that. Whether it is the latter.
+    fn cast(&self, request: &mut Request) -> Result<bool, Fault> {
+        if request.role == Role::Authorizer {
+            // §6.3: it is asked about the request without its body.
+            request.body = Body::default();
+        }
+        if self.world.plays(request.role) {
+            return Ok(false);
+        }
+        let name = &self.name;
+        match request.role {
+            Role::Authorizer if self.policy.may_authorize && self.world.plays(Role::Responder) => {
+                request.role = Role::Responder;
+                Ok(true)
+            }
+            Role::Authorizer => Err(Fault::UnknownRole(format!(
+                "{name} exports no `authorization`, so it is no authorizer; --authorizer has its \
+                 plain 200 let requests pass"
+            ))),
+            Role::Filter => Err(Fault::UnknownRole(format!(
+                "{name} exports no `filtering`, so it is no filter"
+            ))),
+            Role::Responder => Err(Fault::UnknownRole(format!(
+                "{name} exports no `handler`, so it does not answer requests itself"
+            ))),
+        }
     }
 
     /// Runs the guest to its end, whatever that is.
@@ -215,6 +253,15 @@ impl Deployment {
         let own = elapsed.saturating_sub(of_client);
         Ok(altogether.min(left(policy.wall_time_max, own, Fault::OutOfTime)?))
     }
+}
+
+/// Waits for the end of an answer that lets a request pass: one that breaks off
+/// does not. Nobody gets its body.
+async fn complete(mut response: Response) -> Result<Response, Fault> {
+    while let Some(frame) = response.body.frame().await {
+        frame?;
+    }
+    Ok(response)
 }
 
 /// How a guest's run ended.

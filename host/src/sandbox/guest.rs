@@ -64,6 +64,7 @@ impl Sandbox {
         let guest = Guest {
             params,
             body: Incoming::new(body),
+            source: Incoming::default(),
             reply,
             memory: meter.clone().limit_memory(policy.memory_bytes_max),
             outbound: Outbound::new(policy.clone(), journal.clone()),
@@ -95,6 +96,8 @@ pub(super) struct Guest {
     pub(super) params: Params,
     /// The request's body, unless the instance's world hands it out itself.
     pub(super) body: Incoming,
+    /// The file that an instance of the native contract filters.
+    pub(super) source: Incoming,
     /// Where an instance of the native contract answers.
     pub(super) reply: Option<Reply>,
     policy: Arc<Policy>,

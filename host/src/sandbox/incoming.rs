@@ -68,6 +68,18 @@ impl Incoming {
         }
     }
 
+    /// Waits for the end of the body, to make way for what comes behind it on
+    /// the connection. What it keeps can be read afterwards; a body of more
+    /// bytes than these then fails with `TooLarge`.
+    pub(super) async fn set_aside(&mut self, bytes_max: usize) {
+        let is_over = self.end.is_some() && self.rest.is_empty();
+        if !is_over && self.gather(bytes_max).await.is_none() && self.end.is_none() {
+            self.body = Body::default();
+            self.rest = Bytes::new();
+            self.end = Some(Err(BodyError::TooLarge));
+        }
+    }
+
     fn poll_rest(
         &mut self,
         bytes_max: usize,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::engine::Engine;
 use super::{load, worlds};
+use crate::message::Role;
 use crate::setup::SetupError;
 
 /// What is known of a component without running it.
@@ -11,6 +12,8 @@ use crate::setup::SetupError;
 pub struct Inspection {
     /// The contract that it would be served by, if any.
     pub contract: Option<&'static str>,
+    /// The roles that it was made for, if it can be served.
+    pub roles: Vec<Role>,
     /// The names of what it exports.
     pub exports: Vec<String>,
     /// What it imports.
@@ -47,6 +50,10 @@ const ADDRESSES: &str = "refused but to what --allow-net grants";
 const PROVIDED: &[(&str, &str)] = &[
     ("fcgi-wasm:app/request@0.1", "the request"),
     ("fcgi-wasm:app/response@0.1", "the response"),
+    (
+        "fcgi-wasm:app/source@0.1",
+        "the file that a filter transforms",
+    ),
     ("fcgi-wasm:app/types@0.1", "types"),
     ("wasi:cli/environment@0.2", VARIABLES),
     ("wasi:cli/environment@0.3", VARIABLES),
@@ -124,7 +131,10 @@ impl Inspection {
             grant: grant(&name),
             name,
         });
+        let roles = [Role::Responder, Role::Authorizer, Role::Filter];
+        let plays = |role: &Role| bound.as_ref().is_ok_and(|world| world.plays(*role));
         Ok(Self {
+            roles: roles.into_iter().filter(plays).collect(),
             contract: worlds::recognise(&loaded.code, None).map(|contract| contract.description),
             exports: loaded.exports(),
             imports: imports.collect(),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::limits::Meter;
 use crate::cgi;
-use crate::message::{Body, BodySender, Fault, Gone, Response};
+use crate::message::{Body, BodySender, Fault, Gone, Params, Response};
 
 /// How much of a body is held back, bytes: an answer up to this size leaves as
 /// a whole, with its head; a longer one in pieces of at least this size.
@@ -30,7 +30,18 @@ struct State {
     place: Arc<dyn Any + Send + Sync>,
     /// Learns how long the client lets the answer wait.
     meter: Arc<Meter>,
-    may_command_web_server: bool,
+    kind: ReplyKind,
+    /// The variables that go with a 200 that is a verdict.
+    leave: Option<Params>,
+}
+
+/// What the guest's header fields may say beside what HTTP has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ReplyKind {
+    pub(super) may_command_web_server: bool,
+    /// Whether the answer is taken for a verdict: 200 is leave to pass, and
+    /// `Variable-NAME` a variable that goes with it.
+    pub(super) is_verdict: bool,
 }
 
 enum Stage {
@@ -49,7 +60,7 @@ impl Reply {
     pub(super) fn new(
         place: Arc<dyn Any + Send + Sync>,
         meter: Arc<Meter>,
-        may_command_web_server: bool,
+        kind: ReplyKind,
     ) -> (Self, oneshot::Receiver<Result<Response, Fault>>) {
         let (sender, receiver) = oneshot::channel();
         let state = State {
@@ -57,7 +68,8 @@ impl Reply {
             held: BytesMut::new(),
             place,
             meter,
-            may_command_web_server,
+            kind,
+            leave: None,
         };
         (Self(Arc::new(Mutex::new(state))), receiver)
     }
@@ -75,10 +87,32 @@ impl Reply {
             return Err(format!("the status {status} is none from 200 to 599"));
         }
         cgi::drop_connection_fields(&mut headers);
-        if !state.may_command_web_server {
+        if state.kind.is_verdict && status == StatusCode::OK {
+            state.leave = Some(cgi::named_variables(&headers));
+        }
+        if !state.kind.may_command_web_server {
             drop_commands(state.meter.request(), status, &mut headers);
         }
         *head = Some((status, headers));
+        Ok(())
+    }
+
+    /// Answers that the request may pass, with these variables, instead of what
+    /// was said before. It is too late for that if a part of that has left.
+    pub(super) fn allow(&self, variables: Params) -> Result<(), String> {
+        let state = &mut *self.lock();
+        if !matches!(state.stage, Stage::Waiting(..)) {
+            return Err("it began to refuse the request before it allowed it".to_owned());
+        }
+        state.meter.publish();
+        if let Stage::Waiting(answer, _) = std::mem::replace(&mut state.stage, Stage::Over) {
+            let leave = Response::allow(variables);
+            // As in `finish`.
+            let _ = answer.send(Ok(Response {
+                body: leave.body.holding(state.place.clone()),
+                ..leave
+            }));
+        }
         Ok(())
     }
 
@@ -228,12 +262,13 @@ impl State {
         }
     }
 
-    fn response(&self, head: Option<(StatusCode, HeaderMap)>, body: Body<Fault>) -> Response {
+    fn response(&mut self, head: Option<(StatusCode, HeaderMap)>, body: Body<Fault>) -> Response {
         let (status, headers) = head.unwrap_or_default();
         Response {
             status,
             headers,
             body: body.holding(self.place.clone()),
+            leave: self.leave.take(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use fcgi_wasm::Inspection;
+use fcgi_wasm::{Inspection, Role};
 
 use crate::args::Check;
 use crate::engine;
@@ -29,6 +29,10 @@ pub(crate) fn run(args: &Check) -> Result<ExitCode> {
 fn write(inspection: &Inspection, out: &mut impl Write) -> std::io::Result<()> {
     let contract = inspection.contract.unwrap_or("none that is known here");
     writeln!(out, "contract   {contract}")?;
+    if !inspection.roles.is_empty() {
+        let roles: Vec<_> = inspection.roles.iter().map(Role::to_string).collect();
+        writeln!(out, "roles      {}", roles.join(", "))?;
+    }
     writeln!(out, "size       {}", ByteSize(inspection.file_bytes))?;
     if let Some(bytes) = inspection.memory_bytes_initial {
         writeln!(out, "memory     {} at the start", ByteSize(bytes))?;

@@ -3,7 +3,7 @@
 use wasmtime::component;
 use wasmtime_wasi_config::WasiConfig;
 
-use super::native;
+use super::native_imports;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::runtime::Flavour;
 use crate::sandbox::{folders, logging};
@@ -27,7 +27,7 @@ pub(in crate::sandbox) fn link(
     })?;
     folders::link(&mut linker, flavour)?;
     logging::link(&mut linker)?;
-    native::link(&mut linker)?;
+    native_imports::link(&mut linker)?;
     Ok(linker)
 }
 

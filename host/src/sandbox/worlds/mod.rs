@@ -8,20 +8,27 @@ mod http03;
 mod imports;
 mod module;
 mod native;
+mod native_imports;
 mod program;
 mod pump;
 
 use super::guest::Sandbox;
 use super::load::{Code, Loaded};
 use super::reply::Reply;
-use crate::message::{BoxFuture, Request};
+use crate::message::{BoxFuture, Request, Role};
 use crate::setup::SetupError;
 
 pub(super) use imports::{link, link_modules};
 
 /// One kind of guest, bound to one component or module.
 pub(super) trait World: Send + Sync {
-    /// Runs a fresh instance to its end. It answers through `reply`, whose end
+    /// Whether its guest was made for this role.
+    fn plays(&self, role: Role) -> bool {
+        role == Role::Responder
+    }
+
+    /// Runs a fresh instance to its end, for a request in a role that it plays.
+    /// It answers through `reply`, whose end
     /// is left to the caller.
     fn run<'a>(
         &'a self,
@@ -37,9 +44,9 @@ pub(super) struct Contract {
     pub(super) name: &'static str,
     /// What it is, for messages.
     pub(super) description: &'static str,
-    /// What is exported by such a guest. Versions are matched as semantic ones
-    /// are: 0.2.0 also stands for any later 0.2.
-    pub(super) export: &'static str,
+    /// What is exported by such a guest: one of these at least. Versions are
+    /// matched as semantic ones are: 0.2.0 also stands for any later 0.2.
+    pub(super) exports: &'static [&'static str],
     bind: fn(&Loaded<'_>) -> wasmtime::Result<Box<dyn World>>,
 }
 
@@ -49,37 +56,37 @@ const CONTRACTS: &[Contract] = &[
     Contract {
         name: "native",
         description: "the native contract",
-        export: "fcgi-wasm:app/handler@0.1.0",
+        exports: native::EXPORTS,
         bind: native::bind,
     },
     Contract {
         name: "http@0.3",
         description: "WASI 0.3 HTTP",
-        export: "wasi:http/handler@0.3.0",
+        exports: &["wasi:http/handler@0.3.0"],
         bind: http03::bind,
     },
     Contract {
         name: "http@0.2",
         description: "WASI 0.2 HTTP",
-        export: "wasi:http/incoming-handler@0.2.0",
+        exports: &["wasi:http/incoming-handler@0.2.0"],
         bind: http02::bind,
     },
     Contract {
         name: "cgi@0.3",
         description: "a CGI program (WASI 0.3 command)",
-        export: "wasi:cli/run@0.3.0",
+        exports: &["wasi:cli/run@0.3.0"],
         bind: command03::bind,
     },
     Contract {
         name: "cgi@0.2",
         description: "a CGI program (WASI 0.2 command)",
-        export: "wasi:cli/run@0.2.0",
+        exports: &["wasi:cli/run@0.2.0"],
         bind: command02::bind,
     },
     Contract {
         name: "cgi@0.1",
         description: "a CGI program (WASI 0.1 module)",
-        export: "_start",
+        exports: &["_start"],
         bind: module::bind,
     },
 ];
@@ -89,7 +96,8 @@ const CONTRACTS: &[Contract] = &[
 pub(super) fn recognise(code: &Code, name: Option<&str>) -> Option<&'static Contract> {
     let mut contracts = CONTRACTS.iter();
     contracts.find(|contract| {
-        name.is_none_or(|name| name == contract.name) && code.exports(contract.export)
+        name.is_none_or(|name| name == contract.name)
+            && contract.exports.iter().any(|export| code.exports(export))
     })
 }
 
@@ -121,7 +129,7 @@ fn no_contract(loaded: &Loaded<'_>, file: &str, contract: Option<&str>) -> Strin
     let wanted: Vec<_> = CONTRACTS
         .iter()
         .filter(is_wanted)
-        .map(|known| format!("{} ({})", known.export, known.name))
+        .map(|known| format!("{} ({})", known.exports.join(" or "), known.name))
         .collect();
     match (wanted.as_slice(), contract) {
         ([], Some(name)) => {

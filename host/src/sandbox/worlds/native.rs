@@ -1,48 +1,98 @@
 //! The native contract, `fcgi-wasm:app` (guest-sdk/wit/app.wit): the request
-//! and the response are plain functions that the guest calls.
-
-use std::borrow::Cow;
+//! and the response are plain functions that the guest calls, and what it
+//! exports is the roles that it plays.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use wasmtime::component::{ComponentType, Lift, Linker, LinkerInstance, Lower, WasmList};
-use wasmtime::{AsContext, Result, StoreContextMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use wasmtime::component::{
+    ComponentExportIndex, ComponentNamedList, ComponentType, InstancePre, Lift,
+};
+use wasmtime::{Result, Store};
 
 use super::World;
-use crate::cgi;
-use crate::message::{BodyError, BoxFuture, Request};
+use super::native_imports::Fields;
+use crate::message::{BoxFuture, Params, Request, Role};
 use crate::sandbox::fault::Failed;
 use crate::sandbox::guest::{Guest, Sandbox};
+use crate::sandbox::incoming::Incoming;
 use crate::sandbox::load::Loaded;
 use crate::sandbox::reply::Reply;
 
-/// How much of a body is taken from a guest's memory at a time, bytes: so much
-/// of ours does even the largest write take.
-const WRITE_BYTES: usize = 64 * 1024;
+const HANDLER: &str = "fcgi-wasm:app/handler@0.1.0";
+const AUTHORIZATION: &str = "fcgi-wasm:app/authorization@0.1.0";
+const FILTERING: &str = "fcgi-wasm:app/filtering@0.1.0";
 
-/// The most header fields of a response. Apache refuses over 100, nginx and
-/// the others over what fits into their buffers.
-const FIELDS_MAX: usize = 1024;
+/// An export for each role.
+pub(super) const EXPORTS: &[&str] = &[HANDLER, AUTHORIZATION, FILTERING];
 
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "../guest-sdk/wit",
-        inline: "
-            package fcgi-wasm:host;
-            world guest { export fcgi-wasm:app/handler@0.1.0; }
-        ",
-        exports: { default: async },
-    });
+/// A component that exports at least one of them.
+struct Native {
+    instance: InstancePre<Guest>,
+    handle: Option<ComponentExportIndex>,
+    authorize: Option<ComponentExportIndex>,
+    filter: Option<ComponentExportIndex>,
 }
 
-/// A component that exports `handler`.
-struct Native(bindings::GuestPre<Guest>);
+/// What `handle` and `filter` return.
+type Answered = std::result::Result<(), String>;
+
+/// What `authorize` returns.
+type Judged = std::result::Result<Verdict, String>;
+
+/// `verdict`
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+enum Verdict {
+    #[component(name = "allow")]
+    Allow(Fields),
+    #[component(name = "deny")]
+    Deny,
+}
 
 pub(super) fn bind(loaded: &Loaded<'_>) -> Result<Box<dyn World>> {
-    Ok(Box::new(Native(bindings::GuestPre::new(loaded.link()?)?)))
+    let instance = loaded.link()?;
+    let component = instance.component();
+    let find = |interface: &str, function: &str| {
+        let (_, interface) = component.get_export(None, interface)?;
+        component.get_export_index(Some(&interface), function)
+    };
+    Ok(Box::new(Native {
+        handle: find(HANDLER, "handle"),
+        authorize: find(AUTHORIZATION, "authorize"),
+        filter: find(FILTERING, "filter"),
+        instance,
+    }))
+}
+
+impl Native {
+    fn function(&self, role: Role) -> Option<&ComponentExportIndex> {
+        match role {
+            Role::Responder => self.handle.as_ref(),
+            Role::Authorizer => self.authorize.as_ref(),
+            Role::Filter => self.filter.as_ref(),
+        }
+    }
+
+    async fn call<R>(&self, store: &mut Store<Guest>, role: Role) -> Result<R>
+    where
+        (R,): ComponentNamedList + Lift,
+        R: Send + Sync + 'static,
+    {
+        let Some(function) = self.function(role) else {
+            wasmtime::bail!("it does not serve as {role}");
+        };
+        let instance = self.instance.instantiate_async(&mut *store).await?;
+        let function = instance.get_typed_func::<(), (R,)>(&mut *store, function)?;
+        let (result,) = function.call_async(&mut *store, ()).await?;
+        Ok(result)
+    }
 }
 
 impl World for Native {
+    fn plays(&self, role: Role) -> bool {
+        self.function(role).is_some()
+    }
+
     fn run<'a>(
         &'a self,
         sandbox: Sandbox,
@@ -50,173 +100,39 @@ impl World for Native {
         reply: Reply,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let mut store = sandbox.enter(request.params, request.body, Some(reply));
-            let guest = self.0.instantiate_async(&mut store).await?;
-            let handler = guest.fcgi_wasm_app_handler();
-            match handler.call_handle(&mut store).await? {
-                Ok(()) => Ok(()),
-                Err(reason) => Err(Failed(reason).into()),
+            let role = request.role;
+            let mut store = sandbox.enter(request.params, request.body, Some(reply.clone()));
+            store.data_mut().source = Incoming::new(request.data);
+            let answered: Answered = match role {
+                Role::Responder | Role::Filter => self.call(&mut store, role).await?,
+                Role::Authorizer => {
+                    let judged: Judged = self.call(&mut store, role).await?;
+                    judged.and_then(|verdict| carry_out(verdict, &reply))
+                }
+            };
+            answered.map_err(|reason| Failed(reason).into())
+        })
+    }
+}
+
+/// What comes of a verdict.
+fn carry_out(verdict: Verdict, reply: &Reply) -> Answered {
+    match verdict {
+        Verdict::Allow(fields) => {
+            let mut variables = Params::default();
+            for (name, value) in &fields {
+                variables.push(name.as_bytes(), value);
             }
-        })
-    }
-}
-
-/// Adds the imports of the contract. They are linked by hand because this way
-/// a body goes from the guest's memory to ours, or back, in one copy.
-pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.instance("fcgi-wasm:app/types@0.1.0")?;
-    link_request(&mut linker.instance("fcgi-wasm:app/request@0.1.0")?)?;
-    link_response(&mut linker.instance("fcgi-wasm:app/response@0.1.0")?)
-}
-
-/// `fields`
-type Fields = Vec<(String, Vec<u8>)>;
-
-/// `body-error`
-#[derive(Clone, Copy, ComponentType, Lift, Lower)]
-#[component(enum)]
-#[repr(u8)]
-enum WitBodyError {
-    #[component(name = "incomplete")]
-    Incomplete,
-    #[component(name = "too-large")]
-    TooLarge,
-}
-
-impl From<BodyError> for WitBodyError {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::Incomplete => Self::Incomplete,
-            BodyError::TooLarge => Self::TooLarge,
+            reply.allow(variables)
+        }
+        Verdict::Deny if reply.has_begun() => Ok(()),
+        Verdict::Deny => {
+            let mut headers = HeaderMap::new();
+            let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+            headers.insert(header::CONTENT_TYPE, plain);
+            reply.start(StatusCode::FORBIDDEN, headers)?;
+            reply.push(Bytes::from_static(b"403 Forbidden\n"));
+            Ok(())
         }
     }
-}
-
-fn link_request(request: &mut LinkerInstance<Guest>) -> Result<()> {
-    request.func_wrap("method", |store: StoreContextMut<Guest>, ()| {
-        let method = store.data().params.text("REQUEST_METHOD");
-        Ok((method.unwrap_or_default().into_owned(),))
-    })?;
-    request.func_wrap("target", |store: StoreContextMut<Guest>, ()| {
-        // The front-end refused requests that have none.
-        Ok((cgi::target(&store.data().params).unwrap_or_default(),))
-    })?;
-    request.func_wrap("headers", |store: StoreContextMut<Guest>, ()| {
-        let headers = cgi::request_headers(&store.data().params);
-        let fields = headers
-            .into_iter()
-            .map(|(name, value)| (name, value.into_owned()));
-        Ok((fields.collect::<Fields>(),))
-    })?;
-    request.func_wrap(
-        "header",
-        |store: StoreContextMut<Guest>, (name,): (String,)| {
-            Ok((cgi::request_header(&store.data().params, &name),))
-        },
-    )?;
-    request.func_wrap("params", |store: StoreContextMut<Guest>, ()| {
-        let params = store.data().params.iter();
-        let of_web_server = params.filter(|(name, _)| !cgi::is_client_header(name));
-        let fields = of_web_server.filter_map(|(name, value)| {
-            Some((str::from_utf8(name).ok()?.to_owned(), value.to_vec()))
-        });
-        Ok((fields.collect::<Fields>(),))
-    })?;
-    request.func_wrap(
-        "param",
-        |store: StoreContextMut<Guest>, (name,): (String,)| {
-            let is_of_web_server = !cgi::is_client_header(name.as_bytes());
-            let value = is_of_web_server
-                .then(|| store.data().params.text(&name))
-                .flatten();
-            Ok((value.map(Cow::into_owned),))
-        },
-    )?;
-    request.func_wrap_async(
-        "read",
-        |mut store: StoreContextMut<Guest>, (max,): (u32,)| {
-            Box::new(async move {
-                let bytes = store.data_mut().body.read(max as usize).await;
-                Ok((bytes.map_err(WitBodyError::from),))
-            })
-        },
-    )
-}
-
-fn link_response(response: &mut LinkerInstance<Guest>) -> Result<()> {
-    response.func_wrap(
-        "start",
-        |store: StoreContextMut<Guest>, (status, fields): (u16, Fields)| {
-            let reply = store.data().reply.as_ref();
-            let started = response_head(status, fields).and_then(|(status, headers)| {
-                reply.ok_or_else(not_this_way)?.start(status, headers)
-            });
-            Ok((started,))
-        },
-    )?;
-    response.func_wrap_async(
-        "write",
-        |store: StoreContextMut<Guest>, (bytes,): (WasmList<u8>,)| {
-            Box::new(async move { Ok((write(store, bytes).await,)) })
-        },
-    )?;
-    response.func_wrap_async("flush", |store: StoreContextMut<Guest>, ()| {
-        Box::new(async move {
-            let Some(reply) = store.data().reply.clone() else {
-                return Ok((Err(()),));
-            };
-            reply.flush();
-            Ok((reply.ready().await.map_err(drop),))
-        })
-    })?;
-    response.func_wrap_async("finish", |store: StoreContextMut<Guest>, ()| {
-        Box::new(async move {
-            let Some(reply) = store.data().reply.clone() else {
-                return Ok((Err(()),));
-            };
-            let is_read = reply.ready().await.map_err(drop);
-            reply.finish();
-            Ok((is_read,))
-        })
-    })
-}
-
-fn not_this_way() -> String {
-    "this component exports another contract, and answers as that one has it".to_owned()
-}
-
-/// A guest that is waiting in this call can not change its memory meanwhile.
-async fn write(store: StoreContextMut<'_, Guest>, bytes: WasmList<u8>) -> Result<(), ()> {
-    let reply = store.data().reply.clone().ok_or(())?;
-    let mut written = 0;
-    loop {
-        let all = bytes.as_le_slice(store.as_context());
-        let end = all.len().min(written + WRITE_BYTES);
-        reply.append(&all[written..end]);
-        reply.ready().await.map_err(drop)?;
-        written = end;
-        if written == all.len() {
-            return Ok(());
-        }
-    }
-}
-
-fn response_head(status: u16, fields: Fields) -> Result<(StatusCode, HeaderMap), String> {
-    let status = StatusCode::from_u16(status)
-        .map_err(|_| format!("the status {status} is none from 200 to 599"))?;
-    let too_many = || format!("there are over {FIELDS_MAX} headers");
-    if fields.len() > FIELDS_MAX {
-        return Err(too_many());
-    }
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
-        let illegal = |what| format!("the header {name:?} has {what} that is not legal in HTTP");
-        let legal_name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| illegal("a name"))?;
-        let value =
-            HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| illegal("a value"))?;
-        headers
-            .try_append(legal_name, value)
-            .map_err(|_| too_many())?;
-    }
-    Ok((status, headers))
 }

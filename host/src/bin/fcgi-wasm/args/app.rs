@@ -17,6 +17,14 @@ pub(crate) struct AppArgs {
     /// set it is the first of these that the application exports.
     #[arg(long, value_name = "NAME")]
     pub(crate) interface: Option<String>,
+    /// Let its plain 200 decide that requests pass, if it was not made as an authorizer
+    ///
+    /// A web server asks an authorizer whether a request may pass. With this an
+    /// application that exports no `authorization` may be asked too: its answer
+    /// 200 lets the request pass, with a variable for each header field called
+    /// Variable-NAME; any other refuses it.
+    #[arg(long)]
+    pub(crate) authorizer: bool,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
@@ -26,6 +34,7 @@ pub(crate) struct AppArgs {
 impl AppArgs {
     pub(crate) fn policy(&self) -> Policy {
         let policy = self.limits.policy().grants(self.grants.grants());
+        let policy = policy.may_authorize(self.authorizer);
         match &self.interface {
             Some(name) => policy.interface(name),
             None => policy,

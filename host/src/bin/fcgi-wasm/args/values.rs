@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use fcgi_wasm::Role;
 
 /// Longer times are slips of the pen, and more than clocks can add.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -39,6 +40,15 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=1_000_000) => Ok(number),
         _ => Err("write a number from 1 to 1000000".to_owned()),
+    }
+}
+
+pub(super) fn role(text: &str) -> Result<Role, String> {
+    match text {
+        "responder" => Ok(Role::Responder),
+        "authorizer" => Ok(Role::Authorizer),
+        "filter" => Ok(Role::Filter),
+        _ => Err("write responder, authorizer or filter".to_owned()),
     }
 }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use bytes::BytesMut;
-use fcgi_wasm::{App, Body, Fault, Handler, Params, cgi};
+use fcgi_wasm::{App, Body, Fault, Handler, Params, Response, Role, cgi};
 use http_body_util::BodyExt;
 
 use super::answer::Answer;
+use super::said::Streams;
 use crate::args::Request;
 use crate::engine;
 
@@ -15,17 +16,22 @@ pub(crate) async fn ask(
     path: &Path,
     args: &Request,
     params: Params,
-    body: Vec<u8>,
+    streams: Streams,
     answer: &mut Answer,
 ) -> Result<()> {
     let engine = engine::start(&args.cache, 1)?;
     let loading = async { Ok(App::load(&engine, path, args.about.policy()).await?) };
     let app = engine::with_progress(path, loading).await?;
-    let request = fcgi_wasm::Request {
+    let mut request = fcgi_wasm::Request {
+        role: args.role,
         params,
-        body: Body::from(body),
+        body: Body::from(streams.body),
+        data: Body::from(streams.file),
         ..fcgi_wasm::Request::default()
     };
+    if args.role == Role::Authorizer {
+        cgi::authorizer_params(&mut request.params);
+    }
     let journal = request.journal.clone();
     answer.start();
     let outcome = answer_with(&app, request, answer).await;
@@ -51,16 +57,25 @@ async fn answer_with(
     answer: &mut Answer,
 ) -> Result<Option<Fault>> {
     let number = request.journal.number();
-    let checked = match cgi::check(&request.params) {
+    let role = request.role;
+    let checked = match cgi::check(role, &request.params) {
         Ok(()) => app.handle(request).await,
         Err(fault) => Err(fault),
     };
-    let (mut response, mut fault) = match checked {
-        Ok(response) => (response, None),
-        Err(fault) => (fault.page(number), Some(fault)),
-    };
     let mut head = BytesMut::new();
-    cgi::write_head(response.status, &response.headers, &mut head);
+    let written = checked.and_then(|mut response| {
+        write_head(role, &mut response, &mut head)?;
+        Ok(response)
+    });
+    let (mut response, mut fault) = match written {
+        Ok(response) => (response, None),
+        Err(fault) => {
+            let page = fault.page(number);
+            head.clear();
+            cgi::write_head(page.status, &page.headers, &mut head);
+            (page, Some(fault))
+        }
+    };
     answer.stdout(&head)?;
     while let Some(frame) = response.body.frame().await {
         match frame.map(http_body::Frame::into_data) {
@@ -73,4 +88,16 @@ async fn answer_with(
         }
     }
     Ok(fault)
+}
+
+/// As a front-end sends it.
+fn write_head(role: Role, response: &mut Response, head: &mut BytesMut) -> Result<(), Fault> {
+    if role == Role::Authorizer {
+        if let Some(variables) = &response.leave {
+            return cgi::write_leave(variables, head).map_err(Fault::BadResponse);
+        }
+        cgi::refuse_success(response);
+    }
+    cgi::write_head(response.status, &response.headers, head);
+    Ok(())
 }

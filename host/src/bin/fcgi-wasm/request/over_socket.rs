@@ -2,19 +2,21 @@
 
 use anyhow::{Context, Result, bail};
 use bytes::{Buf, Bytes};
-use fcgi_wasm::Params;
-use fcgi_wasm::fastcgi::{Client, Reply, RequestId, Role, write_pair};
+use fcgi_wasm::fastcgi::{self, Client, Reply, RequestId, write_pair};
+use fcgi_wasm::{Params, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::answer::Answer;
+use super::said::Streams;
 
 /// How much is read at a time, bytes.
 const READ_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn ask(
     stream: impl AsyncRead + AsyncWrite,
+    role: Role,
     params: &Params,
-    body: Vec<u8>,
+    streams: Streams,
     answer: &mut Answer,
 ) -> Result<()> {
     let id = RequestId::new(1).context("1 is an id")?;
@@ -23,9 +25,15 @@ pub(crate) async fn ask(
         write_pair(name, value, &mut pairs);
     }
     let mut client = Client::new();
-    client.begin(id, Role::Responder, false, Bytes::from(pairs));
-    client.stdin(id, Bytes::from(body));
-    client.end_stdin(id);
+    client.begin(id, wire_role(role), false, Bytes::from(pairs));
+    if role != Role::Authorizer {
+        client.stdin(id, Bytes::from(streams.body));
+        client.end_stdin(id);
+    }
+    if role == Role::Filter {
+        client.data(id, Bytes::from(streams.file));
+        client.end_data(id);
+    }
 
     let mut outgoing = std::mem::take(client.output());
 
@@ -48,6 +56,14 @@ pub(crate) async fn ask(
                 }
             }
         }
+    }
+}
+
+fn wire_role(role: Role) -> fastcgi::Role {
+    match role {
+        Role::Responder => fastcgi::Role::Responder,
+        Role::Authorizer => fastcgi::Role::Authorizer,
+        Role::Filter => fastcgi::Role::Filter,
     }
 }
 
