@@ -8,10 +8,12 @@ use crate::Request;
 use crate::Response;
 use crate::ResponseBody;
 use crate::Result;
+use crate::Source;
 use crate::bindings::fcgi_wasm::app::request;
 use crate::bindings::fcgi_wasm::app::response;
 use crate::bindings::fcgi_wasm::app::types;
-use crate::params::Source;
+use crate::bindings::filter::fcgi_wasm::app::source;
+use crate::params;
 use crate::response_body::Content;
 use crate::send::Sink;
 use http::HeaderMap;
@@ -42,19 +44,27 @@ pub(crate) fn request() -> Result<Request> {
         }
     }
 
-    let mut request = Request::new(Body::reader(Incoming).received_with(&headers));
+    let mut request = Request::new(Body::reader(Incoming(request::read)).received_with(&headers));
     *request.method_mut() = method;
     *request.uri_mut() = target.into();
     *request.headers_mut() = headers;
-    request.extensions_mut().insert(Params::lazy(Source {
-        one: request::param,
-        all: request::params,
-    }));
+    request
+        .extensions_mut()
+        .insert(Params::lazy(params::Source {
+            one: request::param,
+            all: request::params,
+        }));
     Ok(request)
 }
 
-/// Reads the request's body.
-struct Incoming;
+/// The file that this instance filters.
+pub(crate) fn source() -> Source {
+    let content = Body::reader(Incoming(source::read));
+    Source::of_host(content, source::length(), source::last_modified())
+}
+
+/// Reads the request's body, or the file, by the host's function for it.
+struct Incoming(fn(u32) -> Result<Vec<u8>, types::BodyError>);
 
 impl Read for Incoming {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -62,7 +72,7 @@ impl Read for Incoming {
             return Ok(0);
         }
         let max = u32::try_from(into.len()).unwrap_or(u32::MAX);
-        match request::read(max) {
+        match (self.0)(max) {
             Ok(bytes) => bytes.as_slice().read(into),
             Err(types::BodyError::Incomplete) => Err(BodyError::Incomplete.into()),
             Err(types::BodyError::TooLarge) => Err(BodyError::TooLarge.into()),

@@ -41,7 +41,8 @@
 //! ```
 //!
 //! A crate has one function with [`#[handler]`](handler), which answers every request; `match` on
-//! the path, or let [axum](#async-and-axum) choose.
+//! the path, or let [axum](#async-and-axum) choose. Beside it, or instead of it, it may have one for
+//! each of FastCGI's [other roles](#authorizers-and-filters).
 //!
 //! # One instance, one request
 //!
@@ -181,6 +182,41 @@
 //! # fn rebuild_index() {}
 //! ```
 //!
+//! # Authorizers and filters
+//!
+//! FastCGI knows two more roles. An [`#[authorizer]`](authorizer) says whether a request may pass to
+//! what the web server has there, files or another application, and sets variables for that. It gets
+//! the request without its body:
+//!
+//! ```
+//! use fcgi_wasm_sdk::prelude::*;
+//!
+//! #[authorizer]
+//! fn gate(request: Request) -> Result<Verdict> {
+//!     match request.headers().get("authorization") {
+//!         Some(value) if value == "Bearer open sesame" => {
+//!             Ok(Verdict::allow().variable("REMOTE_USER", "alibaba"))
+//!         }
+//!         _ => Ok(Verdict::deny((StatusCode::UNAUTHORIZED, "Say the word.\n"))),
+//!     }
+//! }
+//! ```
+//!
+//! A [`#[filter]`](filter) answers a request by transforming a file that the web server sends with
+//! it, its [`Source`]:
+//!
+//! ```
+//! use fcgi_wasm_sdk::prelude::*;
+//!
+//! #[filter]
+//! fn shout(_: Request, file: Source) -> Result<impl IntoResponse> {
+//!     Ok(file.text()?.to_uppercase())
+//! }
+//! ```
+//!
+//! What a component exports is what it can be asked for: one without an authorizer refuses every
+//! request about which it is asked as one.
+//!
 //! # Errors
 //!
 //! [`Error`] takes in any error by `?`, much as `anyhow` does. Of such an *unexpected* error the
@@ -308,8 +344,10 @@ mod response_body;
 mod send;
 #[cfg(feature = "async")]
 mod serve;
+mod source;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod verdict;
 
 pub use body::Body;
 pub use body_error::BodyError;
@@ -318,6 +356,8 @@ pub use content::Json;
 pub use content::Redirect;
 pub use error::Error;
 pub use error::Result;
+pub use fcgi_wasm_sdk_macros::authorizer;
+pub use fcgi_wasm_sdk_macros::filter;
 pub use fcgi_wasm_sdk_macros::handler;
 pub use params::Params;
 pub use request::Request;
@@ -331,6 +371,9 @@ pub use send::finish;
 pub use serve::serve;
 #[cfg(feature = "async")]
 pub use serve::stream;
+pub use source::Source;
+pub use verdict::IntoVerdict;
+pub use verdict::Verdict;
 
 pub use bytes::Bytes;
 pub use http;

@@ -12,6 +12,10 @@ pub use crate::RequestExt;
 pub use crate::Response;
 pub use crate::ResponseBody;
 pub use crate::Result;
+pub use crate::Source;
+pub use crate::Verdict;
+pub use crate::authorizer;
+pub use crate::filter;
 pub use crate::finish;
 pub use crate::handler;
 #[cfg(feature = "async")]

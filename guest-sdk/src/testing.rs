@@ -1,4 +1,4 @@
-//! Runs a handler without a host, for native unit tests.
+//! Runs a handler, an authorizer or a filter without a host, for native unit tests.
 //!
 //! ```
 //! use fcgi_wasm_sdk::prelude::*;
@@ -19,11 +19,15 @@
 
 use crate::Body;
 use crate::IntoResponse;
+use crate::IntoVerdict;
 use crate::Request;
 use crate::Response;
 use crate::Result;
+use crate::Source;
+use crate::Verdict;
 use crate::send::Sink;
 use crate::send::answer;
+use crate::verdict::judge;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::StatusCode;
@@ -53,6 +57,111 @@ where
     record(wstd::runtime::block_on(async {
         app(received(request)).await.into_response()
     }))
+}
+
+/// What an authorizer decides about `request`, as the host would carry it out.
+///
+/// ```
+/// use fcgi_wasm_sdk::prelude::*;
+/// use fcgi_wasm_sdk::testing;
+///
+/// fn gate(request: Request) -> Verdict {
+///     match request.uri().path() {
+///         "/public" => Verdict::allow().variable("REMOTE_USER", "guest"),
+///         _ => Verdict::deny("Members only.\n"),
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let passed = testing::authorize(gate, Request::get("/public").body(())?);
+/// assert_eq!(passed.variable("REMOTE_USER"), Some("guest"));
+/// let refused = testing::authorize(gate, Request::get("/").body(())?);
+/// assert_eq!(refused.refusal().map(Response::status), Some(StatusCode::FORBIDDEN));
+/// # Ok(())
+/// # }
+/// ```
+pub fn authorize<R, B>(app: impl FnOnce(Request) -> R, request: Request<B>) -> Ruling
+where
+    R: IntoVerdict,
+    B: Into<Body>,
+{
+    rule(app(received(request)).into_verdict())
+}
+
+/// [`authorize`] for an `async fn`; see [`run_async`].
+#[cfg(feature = "async")]
+pub fn authorize_async<F, B>(app: impl FnOnce(Request) -> F, request: Request<B>) -> Ruling
+where
+    F: Future<Output: IntoVerdict>,
+    B: Into<Body>,
+{
+    rule(wstd::runtime::block_on(async {
+        app(received(request)).await.into_verdict()
+    }))
+}
+
+/// What a filter answers to `request` with the file `source`; see [`run`].
+pub fn filter<R, B>(
+    app: impl FnOnce(Request, Source) -> R,
+    request: Request<B>,
+    source: Source,
+) -> Response<Bytes>
+where
+    R: IntoResponse,
+    B: Into<Body>,
+{
+    run(|request| app(request, source), request)
+}
+
+/// [`filter`](fn@filter) for an `async fn`; see [`run_async`].
+#[cfg(feature = "async")]
+pub fn filter_async<F, B>(
+    app: impl FnOnce(Request, Source) -> F,
+    request: Request<B>,
+    source: Source,
+) -> Response<Bytes>
+where
+    F: Future<Output: IntoResponse>,
+    B: Into<Body>,
+{
+    run_async(|request| app(request, source), request)
+}
+
+/// What came of an authorizer's verdict.
+#[derive(Debug)]
+pub enum Ruling {
+    /// The request passes, with these variables.
+    Allowed(Vec<(String, Vec<u8>)>),
+    /// The visitor gets this response.
+    Refused(Response<Bytes>),
+}
+
+impl Ruling {
+    /// The variable of this name, if the request passes with one, and it is text.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let Self::Allowed(variables) = self else {
+            return None;
+        };
+        let (_, value) = variables.iter().find(|(known, _)| known == name)?;
+        str::from_utf8(value).ok()
+    }
+
+    /// What the visitor gets, if the request does not pass.
+    pub fn refusal(&self) -> Option<&Response<Bytes>> {
+        match self {
+            Self::Allowed(_) => None,
+            Self::Refused(response) => Some(response),
+        }
+    }
+}
+
+fn rule(outcome: Result<Verdict>) -> Ruling {
+    let mut recording = Recording::new();
+    match judge(outcome, &mut recording) {
+        Ok(Some(variables)) => Ruling::Allowed(variables),
+        Ok(None) => Ruling::Refused(recorded(Ok(()), recording)),
+        Err(text) => Ruling::Refused(recorded(Err(text), recording)),
+    }
 }
 
 /// What the web server's error log would say about a response of [`run`].
@@ -111,7 +220,12 @@ fn received<B: Into<Body>>(request: Request<B>) -> Request {
 
 fn record(outcome: Result<Response>) -> Response<Bytes> {
     let mut recording = Recording::new();
-    let response = match answer(outcome, &mut recording) {
+    let answered = answer(outcome, &mut recording);
+    recorded(answered, recording)
+}
+
+fn recorded(answered: Result<(), String>, recording: Recording) -> Response<Bytes> {
+    let response = match answered {
         Ok(()) => recording.0.unwrap_or_default(),
         Err(text) => {
             let mut response = recording.0.unwrap_or_else(plain_500);
@@ -194,6 +308,28 @@ mod tests {
     }
 
     #[test]
+    fn an_authorizer_that_fails_refuses() {
+        let ruling = authorize(|_| Err::<Verdict, _>("no secret"), get());
+        let refusal = ruling.refusal().unwrap();
+        assert_eq!(refusal.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(error_log(refusal), Some("no secret"));
+        assert_eq!(ruling.variable("REMOTE_USER"), None);
+        let allowed = authorize(|_| Verdict::allow().variable("A", *b"\xFF"), get());
+        assert!(allowed.refusal().is_none());
+        assert_eq!(allowed.variable("A"), None);
+    }
+
+    #[test]
+    fn a_filter_gets_its_file() {
+        let app = |request: Request, file: Source| -> Result<String> {
+            Ok(format!("{} {}", request.uri(), file.text()?))
+        };
+        let file = Source::new("content", std::time::SystemTime::UNIX_EPOCH);
+        let response = filter(app, Request::get("/x").body(()).unwrap(), file);
+        assert_eq!(response.body(), "/x content");
+    }
+
+    #[test]
     fn the_body_knows_the_content_type_of_the_request() {
         let app = |request: Request| -> Result<String> {
             Ok(request.into_body().json::<u32>()?.to_string())
@@ -210,5 +346,10 @@ mod tests {
     fn async_apps_run_too() {
         let app = async |request: Request| request.into_body().text();
         assert_eq!(run_async(app, Request::new("echo")).body(), "echo");
+        let gate = async |_: Request| Verdict::allow();
+        assert!(authorize_async(gate, get()).refusal().is_none());
+        let app = async |_: Request, file: Source| file.text();
+        let file = Source::new("content", std::time::SystemTime::UNIX_EPOCH);
+        assert_eq!(filter_async(app, get(), file).body(), "content");
     }
 }
