@@ -33,7 +33,8 @@ lint:
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --profile guest --target wasm32-wasip2 --package 'fcgi-wasm-sdk' \
 		--package hello --package axum-example --package naughty --package naughty-cgi \
-		--package naughty-http --package naughty-http3 -- --deny warnings
+		--package naughty-http --package naughty-http3 --package naughty-roles \
+		--package gate --package markdown -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --locked --workspace --no-deps
 	@if command -v cargo-deny > /dev/null; then \
 		$(CARGO) deny check bans licenses sources; \

@@ -14,6 +14,9 @@ const GUESTS: &[&str] = &[
     "naughty-cgi",
     "naughty-http",
     "naughty-http3",
+    "naughty-roles",
+    "gate",
+    "markdown",
 ];
 
 /// Those that misbehave, one for each world that a Rust compiler makes guests

@@ -2,6 +2,7 @@
 
 pub(crate) mod apache;
 pub(crate) mod daemon;
+pub(crate) mod authorizer;
 pub(crate) mod example_build;
 pub(crate) mod guest_build;
 pub(crate) mod http_client;

@@ -20,6 +20,8 @@ pub(crate) const GET_VALUES_RESULT: u8 = 10;
 pub(crate) const UNKNOWN_TYPE: u8 = 11;
 
 pub(crate) const RESPONDER: u16 = 1;
+pub(crate) const AUTHORIZER: u16 = 2;
+pub(crate) const FILTER: u16 = 3;
 
 /// A record without padding.
 pub(crate) fn record(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
