@@ -25,6 +25,8 @@ mod robustness;
 mod streaming;
 
 // The program, with real guests and real web servers.
+mod authorizer_faults;
+mod authorizers;
 mod cgi;
 mod cgi_fcgi;
 mod commands;
@@ -32,6 +34,7 @@ mod conf;
 mod conf_check;
 mod doctor;
 mod examples;
+mod filters;
 mod grants;
 mod guests;
 mod limits;
@@ -69,6 +72,8 @@ fn main() -> ExitCode {
         responses::tests(),
         robustness::tests(),
         streaming::tests(),
+        authorizer_faults::tests(),
+        authorizers::tests(),
         cgi_fcgi::tests(),
         cgi::tests(),
         commands::tests(),
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
         conf_check::tests(),
         doctor::tests(),
         examples::tests(),
+        filters::tests(),
         grants::tests(),
         guests::tests(),
         limits::tests(),
