@@ -8,6 +8,7 @@ mod head;
 mod headers;
 mod mount;
 mod request;
+mod split;
 mod target;
 mod web_server;
 
@@ -22,5 +23,6 @@ pub use headers::{
 };
 pub use mount::Mount;
 pub use request::{authority, check, content_length, http_request, is_https, method};
+pub use split::correct_split;
 pub use target::{decode, target};
 pub use web_server::{WEB_SERVERS, WebServer, largest};

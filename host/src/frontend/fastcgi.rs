@@ -44,7 +44,8 @@ impl Default for FastCgi {
 }
 
 impl FastCgi {
-    /// Splits each request's path at this URL path; see [`Mount`].
+    /// Splits each request's path at this URL path; see [`Mount`]. Without one
+    /// it is corrected only where the web server contradicts itself.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Self {
         self.mount = Some(mount);
@@ -150,8 +151,9 @@ impl FastCgi {
         if role == Role::Authorizer {
             cgi::authorizer_params(&mut params);
         }
-        if let Some(mount) = &self.mount {
-            mount.apply(&mut params);
+        match &self.mount {
+            Some(mount) => mount.apply(&mut params),
+            None => cgi::correct_split(&mut params),
         }
         params
     }
