@@ -176,6 +176,17 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// Reads until this has come, however the body is framed.
+    #[track_caller]
+    pub(crate) fn read_until(&mut self, end: &str) {
+        let (mut seen, mut piece) = (Vec::new(), [0_u8; 4096]);
+        while !seen.windows(end.len()).any(|part| part == end.as_bytes()) {
+            let bytes = self.stream.read(&mut piece).expect("more");
+            assert!(bytes > 0, "it ended without {end:?}");
+            seen.extend_from_slice(&piece[..bytes]);
+        }
+    }
+
     #[track_caller]
     fn line(&mut self) -> String {
         let mut line = String::new();

@@ -1,14 +1,19 @@
 //! What the tests are made with.
 
 pub(crate) mod apache;
+pub(crate) mod caddy;
+pub(crate) mod certificate;
 pub(crate) mod daemon;
 pub(crate) mod authorizer;
 pub(crate) mod example_build;
 pub(crate) mod guest_build;
+pub(crate) mod h2o;
+pub(crate) mod haproxy;
 pub(crate) mod http_client;
 pub(crate) mod lighttpd;
 pub(crate) mod load;
 pub(crate) mod local;
+pub(crate) mod manual;
 pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod setting;

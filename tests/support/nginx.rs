@@ -31,6 +31,16 @@ pub(crate) const KEPT: (&str, &str) = (
     }"#,
 );
 
+/// Starts one that listens where its `http` block with these lines says.
+pub(crate) fn start(lines: &str) -> Result<Daemon, Skip> {
+    // It looks beside its configuration for what that includes.
+    let lines = lines.replace("include fastcgi", "include /etc/nginx/fastcgi");
+    let configuration = surroundings(&lines);
+    Daemon::start("nginx", ARGUMENTS, &configuration, Daemon::has_port)
+}
+
+const ARGUMENTS: &[&str] = &["-c", "@FOLDER@/configuration", "-e", "@FOLDER@/error.log"];
+
 /// A running nginx that listens on a unix socket.
 pub(crate) struct Nginx(Daemon);
 
@@ -40,8 +50,7 @@ impl Nginx {
     pub(crate) fn start(app: &Path, upstreams: &str, locations: &str) -> Result<Self, Skip> {
         let app = format!("unix:{}", app.display());
         let configuration = configuration(upstreams, locations).replace("APP", &app);
-        let arguments = ["-c", "@FOLDER@/configuration", "-e", "@FOLDER@/error.log"];
-        let daemon = Daemon::start("nginx", &arguments, &configuration, |daemon| {
+        let daemon = Daemon::start("nginx", ARGUMENTS, &configuration, |daemon| {
             UnixStream::connect(daemon.path("http")).is_ok()
         });
         daemon.map(Self)
@@ -66,6 +75,18 @@ impl Nginx {
 }
 
 fn configuration(upstreams: &str, locations: &str) -> String {
+    surroundings(&format!(
+        "{upstreams}
+        server {{
+            listen unix:@FOLDER@/http;
+            server_name test.example;
+            include /etc/nginx/fastcgi_params;
+            {locations}
+        }}"
+    ))
+}
+
+fn surroundings(lines: &str) -> String {
     // Started by root it would give its rights up, and could not connect.
     let user = match rustix::process::geteuid().is_root() {
         true => "user root;",
@@ -86,13 +107,7 @@ fn configuration(upstreams: &str, locations: &str) -> String {
             scgi_temp_path @FOLDER@/scgi;
             uwsgi_temp_path @FOLDER@/uwsgi;
             client_max_body_size 0;
-            {upstreams}
-            server {{
-                listen unix:@FOLDER@/http;
-                server_name test.example;
-                include /etc/nginx/fastcgi_params;
-                {locations}
-            }}
+            {lines}
         }}"
     )
 }

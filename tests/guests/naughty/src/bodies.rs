@@ -87,3 +87,14 @@ pub(crate) fn pieces(count: u64) -> Result<Response> {
     })
     .into_response()
 }
+
+/// Says something, then nothing more for as long as it may.
+pub(crate) fn first_then_sleep() -> Result<Response> {
+    ResponseBody::writer(|out| {
+        out.write_all(b"first\n")?;
+        out.flush()?;
+        std::thread::sleep(std::time::Duration::from_secs(100_000));
+        Ok(())
+    })
+    .into_response()
+}

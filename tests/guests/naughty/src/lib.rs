@@ -43,6 +43,7 @@ fn app(request: Request) -> Result<Response> {
         "download" => bodies::download(number()),
         "whole" => vec![b'x'; number() as usize].into_response(),
         "early" => bodies::early(request),
+        "first-then-sleep" => bodies::first_then_sleep(),
         "never-reads" => faults::sleep(),
         "never-ends" => bodies::never_ends(),
         "pieces" => bodies::pieces(number()),
@@ -54,6 +55,8 @@ fn app(request: Request) -> Result<Response> {
         "log" => surroundings::log(number()),
         "commands" => surroundings::commands(),
         "many-headers" => surroundings::many_headers(number()),
+        "wide-head" => surroundings::wide_head(number()),
+        "cookies" => surroundings::cookies(),
         "big-head" => surroundings::big_head(number()),
         _ => StatusCode::NOT_FOUND.into_response(),
     }

@@ -88,3 +88,20 @@ pub(crate) fn many_headers(count: u64) -> Result<Response> {
     }
     Ok(response)
 }
+
+/// So many fields of 1000 bytes.
+pub(crate) fn wide_head(fields: u64) -> Result<Response> {
+    let mut response = "wide\n".into_response()?;
+    for number in 0..fields {
+        let name = HeaderName::try_from(format!("x-{number}"))?;
+        let value = HeaderValue::try_from("v".repeat(1000))?;
+        response.headers_mut().append(name, value);
+    }
+    Ok(response)
+}
+
+/// Two cookies.
+pub(crate) fn cookies() -> Result<Response> {
+    let fields = [("set-cookie", "a=1"), ("set-cookie", "b=2; Path=/")];
+    (StatusCode::OK, fields, "baked\n").into_response()
+}

@@ -1,0 +1,20 @@
+//! The configurations that the manual shows, for the tests to run: so what it
+//! says can not be wrong for long.
+
+/// The page of the web servers.
+const PAGE: &str = include_str!("../../host/docs/web-servers.md");
+
+/// The block of this web server under this name.
+pub(crate) fn block(server: &str, name: &str) -> &'static str {
+    let start = format!("\n```{server} {name}\n");
+    let after = PAGE.split_once(&start);
+    let (_, after) = after.unwrap_or_else(|| panic!("the manual has no {start:?}"));
+    let end = after.find("\n```\n").expect("an end of it");
+    &after[..=end]
+}
+
+/// All blocks, as their web servers and names.
+pub(crate) fn blocks() -> Vec<(&'static str, &'static str)> {
+    let lines = PAGE.lines().filter_map(|line| line.strip_prefix("```"));
+    lines.filter_map(|line| line.split_once(' ')).collect()
+}
