@@ -60,11 +60,11 @@ pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
 pub use listen::{Listener, Stream, UnixPath};
 pub use message::{
     Abandoned, Body, BodyError, BodySender, BoxFuture, Fault, Gone, Handler, JOURNAL_BYTES_MAX,
-    Journal, PIPE_BYTES, Params, Request, RequestBody, Response, ResponseBody, Role, Usage,
+    Journal, Owner, PIPE_BYTES, Params, Request, RequestBody, Response, ResponseBody, Role, Usage,
     printable,
 };
-pub use policy::{AddressPattern, Folder, Grants, HostPattern, MIB, Policy};
+pub use policy::{AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy};
 pub use router::Router;
-pub use sandbox::{App, Engine, EngineOptions, Import, Inspection};
+pub use sandbox::{App, Engine, EngineOptions, Import, Inspection, Tenant};
 pub use server::Server;
 pub use setup::SetupError;

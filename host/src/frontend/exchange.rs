@@ -282,7 +282,7 @@ impl<'h> Exchange<'h> {
             self.report.fault(&fault, &self.journal);
             self.ending.app_status = fault.app_status();
             self.ending.protocol_status = match fault {
-                Fault::Overloaded(_) => ProtocolStatus::Overloaded,
+                Fault::Overloaded(_) | Fault::OverBudget { .. } => ProtocolStatus::Overloaded,
                 Fault::UnknownRole(_) => ProtocolStatus::UnknownRole,
                 _ => ProtocolStatus::RequestComplete,
             };

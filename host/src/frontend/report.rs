@@ -55,7 +55,7 @@ impl Report {
         let (cause, details) = lines
             .split_first()
             .map_or(("", &[][..]), |(cause, details)| (cause.as_str(), details));
-        if self.is_quiet {
+        if self.is_quiet || journal.is_muted() {
             tracing::debug!(request, ?method, ?path, %peer, status, ms, "{cause}");
         } else {
             // The backtrace in lines of its own: logs are made of lines.

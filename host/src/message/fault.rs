@@ -46,6 +46,17 @@ pub enum Fault {
     /// Too many requests are running and waiting: 503.
     #[error("overloaded: {0}")]
     Overloaded(String),
+    /// A budget that the requests of an application or a tenant share is used
+    /// up: 503.
+    #[error("over budget: {cause} of {owner}: {detail}")]
+    OverBudget {
+        /// The budget's name, as [`cause`](Self::cause) gives it.
+        cause: &'static str,
+        /// Whose it is: `app NAME` or `tenant NAME`.
+        owner: String,
+        /// How much there is of it, and what happened.
+        detail: String,
+    },
     /// The wall-clock limit: 504.
     #[error("the application took longer than {0:?} (--timeout)")]
     OutOfTime(Duration),
@@ -80,6 +91,9 @@ pub enum Fault {
     /// The application ended without an answer: 502.
     #[error("the application ended without an answer: {0}")]
     NoResponse(String),
+    /// The body of its answer is larger than the operator allows: 502.
+    #[error("the application's answer has over {0} bytes (response body)")]
+    ResponseTooLarge(u64),
     /// The application says that it failed: 500.
     #[error("the application failed: {0}")]
     Failed(String),
@@ -99,16 +113,45 @@ impl Fault {
             Self::RequestTooLarge { status, .. } => *status,
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoSuchApp(_) => StatusCode::NOT_FOUND,
-            Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded(_) | Self::OverBudget { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::OutOfTime(_) | Self::OutOfCpu(_) | Self::TooLong(_) | Self::Overstayed(_) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
-            Self::OutOfMemory { .. } | Self::Crashed(_) | Self::Exited(_) | Self::NoResponse(_) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::OutOfMemory { .. }
+            | Self::Crashed(_)
+            | Self::Exited(_)
+            | Self::NoResponse(_)
+            | Self::ResponseTooLarge(_) => StatusCode::BAD_GATEWAY,
             Self::UnknownRole(_) | Self::Failed(_) | Self::BadResponse(_) | Self::Internal(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+        }
+    }
+
+    /// The kind of cause in one word, for programs: what failures are counted
+    /// by. These words stay.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad-request",
+            Self::RequestTooLarge { .. } => "request-head",
+            Self::Body(BodyError::TooLarge) => "request-body",
+            Self::Body(BodyError::Incomplete) => "incomplete",
+            Self::NoSuchApp(_) => "no-such-app",
+            Self::UnknownRole(_) => "unknown-role",
+            Self::Overloaded(_) => "overloaded",
+            Self::OverBudget { cause, .. } => cause,
+            Self::OutOfTime(_) => "wall-time",
+            Self::OutOfCpu(_) => "cpu-time",
+            Self::OutOfMemory { .. } => "memory",
+            Self::Exited(_) => "exit",
+            Self::Overstayed(_) => "after-answer",
+            Self::TooLong(_) => "duration",
+            Self::Crashed(_) => "crash",
+            Self::NoResponse(_) => "no-answer",
+            Self::ResponseTooLarge(_) => "response-body",
+            Self::Failed(_) => "failed",
+            Self::BadResponse(_) => "bad-answer",
+            Self::Internal(_) => "internal",
         }
     }
 
@@ -140,7 +183,7 @@ impl Fault {
         let status = self.status();
         let text = format!("{status}\n\nThis is request {request_number} in the server's log.\n");
         let mut response = Response::text(status, text);
-        if let Self::Overloaded(_) = self {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = HeaderValue::from(RETRY_AFTER_SECONDS);
             response.headers.insert(header::RETRY_AFTER, seconds);
         }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -24,9 +24,20 @@ pub struct Usage {
     pub memory_bytes_peak: u64,
 }
 
+/// Whose request it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The name of the tenant's application.
+    pub app: String,
+}
+
 /// The journal of one request, shared by whoever serves it.
 pub struct Journal {
     number: u64,
+    owner: OnceLock<Arc<Owner>>,
+    is_muted: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -43,6 +54,8 @@ impl Journal {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            owner: OnceLock::new(),
+            is_muted: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
@@ -51,6 +64,28 @@ impl Journal {
     /// counts from 1 in each process.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Notes whose request it is, once that is known.
+    pub fn set_owner(&self, owner: Arc<Owner>) {
+        // The first is the one who answers.
+        let _ = self.owner.set(owner);
+    }
+
+    /// Whose request it is, if it has come to an application.
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.get().map(Arc::as_ref)
+    }
+
+    /// Keeps the request's failure out of the server's log: it is no news, or
+    /// its owner has used up what it may write there.
+    pub fn mute(&self) {
+        self.is_muted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was [muted](Self::mute).
+    pub fn is_muted(&self) -> bool {
+        self.is_muted.load(Ordering::Relaxed)
     }
 
     /// Adds a message of this server for the web server's error log, made

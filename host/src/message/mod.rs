@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub use body::{Body, BodyError, RequestBody, ResponseBody};
 pub use fault::Fault;
-pub use journal::{JOURNAL_BYTES_MAX, Journal, Usage, printable};
+pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Usage, printable};
 pub use params::Params;
 pub use pipe::{Abandoned, BodySender, Gone, PIPE_BYTES};
 

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use super::Grants;
+use super::{Budget, Grants};
 
 /// One mebibyte, for limits.
 pub const MIB: u64 = 1024 * 1024;
 
-/// The most requests at a time that can be set: some thousand times what one
-/// machine computes.
-const REQUESTS_MAX: usize = 1_000_000;
-
-/// The limits of one application, which each request has to itself, and what
-/// was granted to it.
+/// The limits of one application, which each request has to itself, the budget
+/// that its requests share, and what was granted to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub(crate) memory_bytes_max: u64,
@@ -20,11 +16,12 @@ pub struct Policy {
     pub(crate) cpu_time_max: Duration,
     pub(crate) duration_max: Duration,
     pub(crate) after_answer_max: Duration,
-    pub(crate) requests_max: usize,
-    pub(crate) queue_max: usize,
-    pub(crate) queue_wait_max: Duration,
     pub(crate) request_body_bytes_max: u64,
+    pub(crate) response_head_bytes_max: usize,
+    pub(crate) response_body_bytes_max: u64,
+    pub(crate) outbound_requests_max: usize,
     pub(crate) log_bytes_max: usize,
+    pub(crate) budget: Budget,
     pub(crate) may_command_web_server: bool,
     pub(crate) may_authorize: bool,
     pub(crate) grants: Grants,
@@ -41,11 +38,12 @@ impl Policy {
             cpu_time_max: Duration::from_secs(10),
             duration_max: Duration::from_secs(3600),
             after_answer_max: Duration::from_secs(30),
-            requests_max: 128,
-            queue_max: 1024,
-            queue_wait_max: Duration::from_secs(10),
             request_body_bytes_max: 4096 * MIB,
+            response_head_bytes_max: 64 * 1024,
+            response_body_bytes_max: u64::MAX,
+            outbound_requests_max: 100,
             log_bytes_max: 64 * 1024,
+            budget: Budget::strict(),
             may_command_web_server: false,
             may_authorize: false,
             grants: Grants::none(),
@@ -97,30 +95,6 @@ impl Policy {
         self
     }
 
-    /// The most requests at a time. 128 unless set. A request counts until
-    /// its instance is gone and the last of its answer is in the connection's
-    /// buffer, which holds some 100 KiB.
-    #[must_use]
-    pub fn requests_max(mut self, requests: usize) -> Self {
-        self.requests_max = requests.clamp(1, REQUESTS_MAX);
-        self
-    }
-
-    /// How many more may wait for their turn, first come first served.
-    /// 1024 unless set. Others get a 503 at once.
-    #[must_use]
-    pub fn queue_max(mut self, requests: usize) -> Self {
-        self.queue_max = requests;
-        self
-    }
-
-    /// How long one of them waits before it gets a 503. 10 s unless set.
-    #[must_use]
-    pub fn queue_wait_max(mut self, time: Duration) -> Self {
-        self.queue_wait_max = time;
-        self
-    }
-
     /// The largest request body, bytes. 4 GiB unless set: bodies are streamed
     /// and take no memory, and web servers have limits of their own. The
     /// visitor gets a 413, unless the length was not announced and the
@@ -128,6 +102,32 @@ impl Policy {
     #[must_use]
     pub fn request_body_max(mut self, bytes: u64) -> Self {
         self.request_body_bytes_max = bytes;
+        self
+    }
+
+    /// The largest head of a response: the names and values of its fields,
+    /// bytes. 64 KiB unless set, which is more than web servers take (nginx
+    /// 4 KiB, HAProxy 16 KiB). The application is told, and the visitor gets a
+    /// 500 if it has no better answer.
+    #[must_use]
+    pub fn response_head_max(mut self, bytes: usize) -> Self {
+        self.response_head_bytes_max = bytes;
+        self
+    }
+
+    /// The largest body of a response, bytes. No limit unless set: bodies are
+    /// streamed and take no memory. The visitor gets a 502, or what left before.
+    #[must_use]
+    pub fn response_body_max(mut self, bytes: u64) -> Self {
+        self.response_body_bytes_max = bytes;
+        self
+    }
+
+    /// How many HTTP requests one request may send to other servers. 100 unless
+    /// set.
+    #[must_use]
+    pub fn outbound_requests_max(mut self, requests: usize) -> Self {
+        self.outbound_requests_max = requests;
         self
     }
 
@@ -165,6 +165,14 @@ impl Policy {
     #[must_use]
     pub fn interface(mut self, name: impl Into<String>) -> Self {
         self.interface = Some(name.into());
+        self
+    }
+
+    /// What all requests of the application may take together: how many at a
+    /// time, how many wait, and more. [`Budget::strict`] unless set.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 

@@ -1,146 +1,393 @@
 //! Who may run now, who waits, and who is sent away.
+//!
+//! A request takes a place of its application, of its tenant and of the engine.
+//! While nobody waits that is one atomic operation each. Who has to wait stands
+//! in the line of its application; each place that becomes free goes to the
+//! tenant with the fewest requests under way, in it to the application with the
+//! fewest, and there to who came first. So a tenant that floods waits for
+//! itself.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
-use crate::message::Fault;
-use crate::policy::Policy;
+use super::account::{self, Account, Ceiling};
+use super::tenant::Customer;
+use crate::message::{Fault, Journal};
 
-/// A bounded number of places and a bounded, fair queue for them.
+/// How often one who waits for processor time looks whether it has some, at
+/// most and at least.
+const LOOK_MIN: Duration = Duration::from_millis(20);
+const LOOK_MAX: Duration = Duration::from_millis(100);
+
+/// The places of an engine, which are as many as its pool has instances: so an
+/// instance never finds the pool full.
 #[derive(Debug)]
-pub(super) struct Admission {
-    /// The application's places, and those of the engine, which are as many as
-    /// its pool has instances: so an instance never finds the pool full.
-    places: Arc<Semaphore>,
-    engine_places: Arc<Semaphore>,
-    waiting: AtomicUsize,
+pub(super) struct Gate {
+    places: Ceiling,
+    /// Whether somebody waits for nothing but one of these places.
+    is_short: AtomicBool,
+    lines: Mutex<Lines>,
 }
 
-/// The right to run. Dropping it lets the next one in.
-#[derive(Debug)]
-pub(super) struct Place {
-    _app: OwnedSemaphorePermit,
-    _engine: OwnedSemaphorePermit,
+#[derive(Debug, Default)]
+struct Lines {
+    /// Those in which somebody waits.
+    lines: Vec<Line>,
+    tickets: u64,
 }
 
-impl Admission {
-    pub(super) fn new(policy: &Policy, engine_places: Arc<Semaphore>) -> Self {
+#[derive(Debug)]
+struct Line {
+    customer: Arc<Customer>,
+    waiting: VecDeque<Ticket>,
+}
+
+/// One who waits, by the order of arrival.
+#[derive(Debug)]
+struct Ticket {
+    number: u64,
+    admit: oneshot::Sender<Admitted>,
+}
+
+/// The right to run, and to have memory.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) place: Place,
+    pub(super) memory: Claim,
+}
+
+impl Gate {
+    pub(super) fn new(places: usize) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(policy.requests_max)),
-            engine_places,
-            waiting: AtomicUsize::new(0),
+            places: Ceiling::new(places as u64),
+            is_short: AtomicBool::new(false),
+            lines: Mutex::default(),
         }
     }
 
-    /// A place, at once or after a wait in the queue.
-    pub(super) async fn enter(&self, policy: &Policy) -> Result<Place, Fault> {
-        if let Ok(app) = self.places.clone().try_acquire_owned()
-            && let Ok(engine) = self.engine_places.clone().try_acquire_owned()
+    /// A place for a request, at once or after a wait.
+    pub(super) async fn enter(
+        &self,
+        customer: &Arc<Customer>,
+        journal: &Journal,
+    ) -> Result<Admitted, Fault> {
+        let is_next = !self.is_short.load(SeqCst) && customer.tenant.account().waiting.used() == 0;
+        if is_next && let Ok(admitted) = self.take(customer) {
+            return Ok(admitted);
+        }
+        let mut waiting = self.line_up(customer, journal)?;
+        let [app, tenant] = customer.accounts();
+        let wait_max = app.budget.queue_wait_max.min(tenant.budget.queue_wait_max);
+        let deadline = Instant::now() + wait_max;
+        self.admit_next();
+        loop {
+            let until =
+                look_in(customer).map_or(deadline, |look| deadline.min(Instant::now() + look));
+            match timeout_at(until, &mut waiting.admitted).await {
+                Ok(Ok(admitted)) => return Ok(admitted),
+                Ok(Err(_)) => return Err(Fault::Internal("its ticket was lost".to_owned())),
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(waited_in_vain(customer, wait_max, journal));
+                }
+                Err(_) if shortage(customer).is_none() => self.admit_next(),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Takes all that a request needs, or nothing. If it fails, somebody else
+    /// may have failed because of what it held meanwhile: who gets an error
+    /// looks for [those who wait](Self::admit_next).
+    fn take(&self, customer: &Arc<Customer>) -> Result<Admitted, Lacking> {
+        if customer
+            .accounts()
+            .iter()
+            .any(|account| !account.cpu_wait().is_zero())
         {
-            return Ok(Place {
-                _app: app,
-                _engine: engine,
-            });
+            return Err(Lacking::Own);
         }
-        let waiting = Waiting::join(&self.waiting);
-        if waiting.before >= policy.queue_max {
-            return Err(Fault::Overloaded(format!(
-                "all places are taken (--max-concurrent), and {} requests wait already (--queue)",
-                waiting.before
-            )));
+        let [app, tenant] = customer.accounts();
+        if !app.running.take(1) {
+            return Err(Lacking::Own);
         }
-        let enter = async {
-            let app = self.places.clone().acquire_owned().await.ok()?;
-            let engine = self.engine_places.clone().acquire_owned().await.ok()?;
-            Some(Place {
-                _app: app,
-                _engine: engine,
-            })
+        if !tenant.running.take(1) {
+            app.running.give_back(1);
+            return Err(Lacking::Own);
+        }
+        if !self.places.take(1) {
+            tenant.running.give_back(1);
+            app.running.give_back(1);
+            return Err(Lacking::EnginePlace);
+        }
+        let place = Place(Some(customer.clone()));
+        let mut memory = Claim {
+            customer: customer.clone(),
+            bytes: 0,
         };
-        match timeout(policy.queue_wait_max, enter).await {
-            Ok(Some(place)) => Ok(place),
-            _ => Err(Fault::Overloaded(format!(
-                "no place became free within {:?}",
-                policy.queue_wait_max
-            ))),
+        match memory.grow_to(customer.memory_bytes_initial) {
+            Ok(()) => Ok(Admitted { place, memory }),
+            Err(_) => {
+                place.leave_silently();
+                Err(Lacking::Own)
+            }
         }
     }
 
-    /// Waits until all places are free at a time.
-    pub(super) async fn drained(&self, policy: &Policy) {
-        let all = u32::try_from(policy.requests_max).unwrap_or(u32::MAX);
-        // The semaphore is never closed.
-        let _ = self.places.acquire_many(all).await;
+    fn line_up(&self, customer: &Arc<Customer>, journal: &Journal) -> Result<Waiting<'_>, Fault> {
+        let [app, tenant] = customer.accounts();
+        for (account, other) in [(app, None), (tenant, Some(app))] {
+            if !account.waiting.take(1) {
+                if let Some(other) = other {
+                    other.waiting.give_back(1);
+                }
+                return Err(full_queue(account, customer, journal));
+            }
+        }
+        let (admit, admitted) = oneshot::channel();
+        let mut lines = self.lock();
+        lines.tickets += 1;
+        let number = lines.tickets;
+        let ticket = Ticket { number, admit };
+        let known = lines
+            .lines
+            .iter_mut()
+            .find(|line| Arc::ptr_eq(&line.customer, customer));
+        match known {
+            Some(line) => line.waiting.push_back(ticket),
+            None => lines.lines.push(Line {
+                customer: customer.clone(),
+                waiting: VecDeque::from([ticket]),
+            }),
+        }
+        Ok(Waiting {
+            gate: self,
+            customer: customer.clone(),
+            number,
+            admitted,
+        })
+    }
+
+    /// Lets in whoever can run now.
+    fn admit_next(&self) {
+        let mut lines = self.lock();
+        while let Some(next) = lines.next() {
+            match self.take(&lines.lines[next].customer) {
+                Ok(admitted) => lines.call(next, admitted),
+                // Others took what was left a moment ago.
+                Err(Lacking::Own) => {}
+                // Once more, because who left before this was set did not see it.
+                Err(Lacking::EnginePlace) if !self.is_short.swap(true, SeqCst) => {}
+                Err(Lacking::EnginePlace) => return,
+            }
+        }
+        self.is_short.store(false, SeqCst);
+    }
+
+    fn look_for_waiting(&self, customer: &Customer) {
+        if self.is_short.load(SeqCst) || customer.tenant.account().waiting.used() > 0 {
+            self.admit_next();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts one who waits for as long as it lives.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    before: usize,
+impl Lines {
+    /// The line whose turn it is, of those that lack nothing of their own.
+    fn next(&self) -> Option<usize> {
+        let able = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| shortage(&line.customer).is_none());
+        let first = able.min_by_key(|(_, line)| {
+            let [app, tenant] = line.customer.accounts();
+            let came = line.waiting.front().map_or(0, |ticket| ticket.number);
+            (tenant.running.used(), app.running.used(), came)
+        });
+        first.map(|(index, _)| index)
+    }
+
+    /// Lets the first one of a line in. If that one has just given up, the place
+    /// is free again, and the caller is about to look for the next.
+    fn call(&mut self, index: usize, admitted: Admitted) {
+        let line = &mut self.lines[index];
+        if let Some(ticket) = line.waiting.pop_front()
+            && let Err(unwanted) = ticket.admit.send(admitted)
+        {
+            unwanted.place.leave_silently();
+            unwanted.memory.leave_silently();
+        }
+        if line.waiting.is_empty() {
+            self.lines.swap_remove(index);
+        }
+    }
+
+    fn remove(&mut self, customer: &Arc<Customer>, number: u64) {
+        let of_customer = |line: &Line| Arc::ptr_eq(&line.customer, customer);
+        let Some(index) = self.lines.iter().position(of_customer) else {
+            return;
+        };
+        let waiting = &mut self.lines[index].waiting;
+        if let Ok(position) = waiting.binary_search_by_key(&number, |ticket| ticket.number) {
+            waiting.remove(position);
+        }
+        if waiting.is_empty() {
+            self.lines.swap_remove(index);
+        }
+    }
 }
 
-impl<'a> Waiting<'a> {
-    fn join(count: &'a AtomicUsize) -> Self {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        Self { count, before }
+/// What a request lacks: something of its application's or tenant's own, or
+/// only one of the places that all share.
+#[derive(Debug)]
+enum Lacking {
+    Own,
+    EnginePlace,
+}
+
+/// Which budget of whom keeps a request of this customer from running.
+fn shortage(customer: &Customer) -> Option<(&Account, &'static str)> {
+    customer.accounts().into_iter().find_map(|account| {
+        let budget = account.shortage(customer.memory_bytes_initial)?;
+        Some((account, budget))
+    })
+}
+
+/// When to look again, if time alone may change something.
+fn look_in(customer: &Customer) -> Option<Duration> {
+    let accounts = customer.accounts();
+    if !accounts.iter().any(|account| account.has_cpu_share()) {
+        return None;
     }
+    let wait = accounts.map(Account::cpu_wait).into_iter().max()?;
+    Some(if wait.is_zero() {
+        LOOK_MAX
+    } else {
+        wait.max(LOOK_MIN)
+    })
+}
+
+fn full_queue(full: &Account, customer: &Customer, journal: &Journal) -> Fault {
+    let reason = match shortage(customer) {
+        Some((account, budget)) => {
+            format!(
+                "{} of {}: {}",
+                budget,
+                account.owner,
+                account.describe(budget)
+            )
+        }
+        None => "all places of the server are taken".to_owned(),
+    };
+    let detail = format!("{}; {reason}", full.describe(account::QUEUE));
+    full.exceeded(account::QUEUE, detail, journal)
+}
+
+fn waited_in_vain(customer: &Customer, wait_max: Duration, journal: &Journal) -> Fault {
+    match shortage(customer) {
+        Some((account, budget)) => {
+            let detail = format!("{}, for {wait_max:?}", account.describe(budget));
+            account.exceeded(budget, detail, journal)
+        }
+        None => Fault::Overloaded(format!(
+            "all places of the server are taken, for {wait_max:?}"
+        )),
+    }
+}
+
+/// One who waits, for as long as it does.
+struct Waiting<'g> {
+    gate: &'g Gate,
+    customer: Arc<Customer>,
+    number: u64,
+    admitted: oneshot::Receiver<Admitted>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.gate.lock().remove(&self.customer, self.number);
+        for account in self.customer.accounts() {
+            account.waiting.give_back(1);
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
+/// The right to run. Dropping it lets the next one in.
+#[derive(Debug)]
+pub(super) struct Place(Option<Arc<Customer>>);
 
-    use super::*;
-
-    fn admission(policy: &Policy) -> Admission {
-        Admission::new(policy, Arc::new(Semaphore::new(10)))
-    }
-
-    #[tokio::test]
-    async fn conformance_75_a_full_queue_is_a_503_at_once() {
-        let policy = Policy::strict().requests_max(1).queue_max(0);
-        let admission = admission(&policy);
-        let place = admission.enter(&policy).await.expect("the first");
-        let fault = admission.enter(&policy).await.expect_err("the second");
-        assert_eq!(fault.status(), 503);
-        drop(place);
-        admission.enter(&policy).await.expect("after the first");
-    }
-
-    #[tokio::test]
-    async fn who_waits_gets_the_place_of_who_leaves() {
-        let policy = Policy::strict().requests_max(1).queue_max(1);
-        let admission = Arc::new(admission(&policy));
-        let place = admission.enter(&policy).await.expect("the first");
-        let waiter = tokio::spawn({
-            let (admission, policy) = (admission.clone(), policy.clone());
-            async move { admission.enter(&policy).await.is_ok() }
-        });
-        while admission.waiting.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
+impl Place {
+    /// Frees the place and lets nobody in.
+    fn leave_silently(mut self) {
+        if let Some(customer) = self.0.take() {
+            free(&customer);
         }
-        drop(place);
-        assert!(waiter.await.expect("no panic"));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(customer) = self.0.take() {
+            free(&customer);
+            customer.gate().look_for_waiting(&customer);
+        }
+    }
+}
+
+fn free(customer: &Customer) {
+    customer.gate().places.give_back(1);
+    customer.leave();
+}
+
+/// Memory of an instance, on the accounts of its application and tenant.
+/// Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Claim {
+    customer: Arc<Customer>,
+    bytes: u64,
+}
+
+impl Claim {
+    /// Claims so much in all.
+    pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), &Account> {
+        let more = bytes.saturating_sub(self.bytes);
+        let [app, tenant] = self.customer.accounts();
+        if !app.memory_bytes.take(more) {
+            return Err(app);
+        }
+        if !tenant.memory_bytes.take(more) {
+            app.memory_bytes.give_back(more);
+            return Err(tenant);
+        }
+        self.bytes += more;
+        Ok(())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_has_an_end() {
-        let policy = Policy::strict()
-            .requests_max(1)
-            .queue_wait_max(Duration::from_secs(3));
-        let admission = admission(&policy);
-        let _place = admission.enter(&policy).await.expect("the first");
-        assert!(admission.enter(&policy).await.is_err());
-        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+    fn give_back(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        for account in self.customer.accounts() {
+            account.memory_bytes.give_back(bytes);
+        }
+    }
+
+    fn leave_silently(mut self) {
+        self.give_back();
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.give_back();
+            self.customer.gate().look_for_waiting(&self.customer);
+        }
     }
 }

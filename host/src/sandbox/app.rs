@@ -12,14 +12,16 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 
-use super::admission::{Admission, Place};
+use super::admission::{Admitted, Claim};
+use super::background;
 use super::engine::Engine;
 use super::fault;
 use super::guest::Sandbox;
 use super::incoming::limit_body;
 use super::limits::Meter;
 use super::load;
-use super::reply::{Reply, ReplyKind};
+use super::reply::Reply;
+use super::tenant::{Customer, Tenant};
 use super::worlds::{self, World};
 use crate::cgi;
 use crate::message::{
@@ -38,7 +40,7 @@ struct Deployment {
     wasmtime: wasmtime::Engine,
     world: Box<dyn World>,
     policy: Arc<Policy>,
-    admission: Admission,
+    customer: Arc<Customer>,
     has_told_of_folders: Arc<AtomicBool>,
 }
 
@@ -55,12 +57,28 @@ impl App {
         path: impl AsRef<Path>,
         policy: Policy,
     ) -> Result<Self, SetupError> {
+        let name = path.as_ref().display().to_string();
+        let tenant = Tenant::new(engine, &name, policy.budget.clone());
+        Self::load_for(&tenant, &name, path, policy).await
+    }
+
+    /// The same for a tenant, whose budget it shares with the tenant's other
+    /// applications. Its name stands in logs.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn load_for(
+        tenant: &Tenant,
+        name: &str,
+        path: impl AsRef<Path>,
+        policy: Policy,
+    ) -> Result<Self, SetupError> {
+        let (tenant, name) = (tenant.clone(), name.to_owned());
         let path = path.as_ref().to_owned();
-        let engine = engine.clone();
         let loading = tokio::task::spawn_blocking(move || {
-            let name = path.display().to_string();
             let bytes = load::read(&path)?;
-            Self::from_bytes(&engine, &name, &bytes, policy)
+            Self::compile(&tenant, &name, &path.display().to_string(), &bytes, policy)
         });
         loading.await.unwrap_or_else(|panic| {
             let sentence = format!("compiling broke off, which is an error of ours: {panic}");
@@ -81,24 +99,45 @@ impl App {
         bytes: &[u8],
         policy: Policy,
     ) -> Result<Self, SetupError> {
-        let loaded = load::code(engine, name, bytes)?;
-        load::check_size(name, &loaded.code, policy.memory_bytes_max)?;
+        let tenant = Tenant::new(engine, name, policy.budget.clone());
+        Self::compile(&tenant, name, name, bytes, policy)
+    }
+
+    /// `file` is what the bytes are called when something is wrong with them.
+    fn compile(
+        tenant: &Tenant,
+        name: &str,
+        file: &str,
+        bytes: &[u8],
+        policy: Policy,
+    ) -> Result<Self, SetupError> {
+        let loaded = load::code(tenant.engine(), file, bytes)?;
+        let memory_bytes = load::check_size(file, &loaded.code, &policy, tenant.budget())?;
         load::check_folders(&policy)?;
-        loaded.code.prepare(name)?;
+        loaded.code.prepare(file)?;
         Ok(Self(Arc::new(Deployment {
             name: name.to_owned(),
             wasmtime: loaded.runtime.wasmtime.clone(),
-            world: worlds::bind(&loaded, name, policy.interface.as_deref())?,
-            admission: Admission::new(&policy, engine.places()),
+            world: worlds::bind(&loaded, file, policy.interface.as_deref())?,
+            customer: Customer::new(tenant, name, &policy.budget, memory_bytes),
             policy: Arc::new(policy),
             has_told_of_folders: Arc::default(),
         })))
     }
 
-    /// Waits until none of this application's requests is running. Those that
-    /// come meanwhile wait too.
+    /// Its name, as it stands in logs.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Who it belongs to.
+    pub fn tenant(&self) -> &Tenant {
+        &self.0.customer.tenant
+    }
+
+    /// Waits until none of this application's requests is running.
     pub async fn drained(&self) {
-        self.0.admission.drained(&self.0.policy).await;
+        self.0.customer.idle().await;
     }
 }
 
@@ -110,24 +149,25 @@ impl Handler for App {
 
 impl Deployment {
     async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
+        request.journal.set_owner(self.customer.owner.clone());
         let is_verdict = self.cast(&mut request)?;
         let bytes_max = self.policy.request_body_bytes_max;
         if cgi::content_length(&request.params).is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge.into());
         }
-        let place = Arc::new(self.admission.enter(&self.policy).await?);
-        let meter = Meter::new(request.journal.clone());
+        let gate = self.customer.gate();
+        let Admitted { place, memory } = gate.enter(&self.customer, &request.journal).await?;
+        let meter = Meter::new(request.journal.clone(), Some(self.customer.clone()));
         request.body = limit_body(request.body, bytes_max, &meter);
         // The web server vouches for the file's length.
         request.data = limit_body(request.data, u64::MAX, &meter);
-        let kind = ReplyKind {
-            may_command_web_server: self.policy.may_command_web_server,
-            is_verdict,
-        };
-        let (reply, answer) = Reply::new(place.clone(), meter.clone(), kind);
+        let place = Arc::new(place);
+        let (reply, answer) = Reply::new(place, meter.clone(), self.policy.clone(), is_verdict);
         // A task of its own: the guest goes on while whoever asked is busy
         // writing, and after it has its answer.
-        tokio::spawn(self.drive(place, meter, request, reply));
+        let background = self.customer.tenant.engine().background().clone();
+        let task = Box::pin(self.drive(memory, meter.clone(), request, reply));
+        background::spawn(&background, meter, task);
         let answer = answer.await.unwrap_or_else(|_| {
             let complaint = "the task that ran the application broke off";
             Err(Fault::Internal(complaint.to_owned()))
@@ -171,7 +211,7 @@ impl Deployment {
     /// Runs the guest to its end, whatever that is.
     async fn drive(
         self: Arc<Self>,
-        place: Arc<Place>,
+        memory: Claim,
         meter: Arc<Meter>,
         request: Request,
         reply: Reply,
@@ -182,6 +222,7 @@ impl Deployment {
             policy: self.policy.clone(),
             journal: journal.clone(),
             meter: meter.clone(),
+            memory,
             has_told_of_folders: self.has_told_of_folders.clone(),
         };
         let ending = self.watch(sandbox, request, &reply).await;
@@ -203,7 +244,6 @@ impl Deployment {
         if !reply.fail(fault.clone()) {
             late_fault(&fault, &journal);
         }
-        drop(place);
     }
 
     /// Polls the guest, and beside it the clock and whoever waits.

@@ -2,10 +2,11 @@
 //! code, and the places of the pool that instances are made from.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::Semaphore;
-
+use super::admission::Gate;
+use super::background::Background;
 use super::cache::Cache;
 use super::runtime::{Flavour, Runtime};
 use crate::setup::SetupError;
@@ -48,7 +49,9 @@ impl EngineOptions {
             plain,
             concurrent: OnceLock::new(),
             cache,
-            places: Arc::new(Semaphore::new(self.instances_max)),
+            gate: Arc::new(Gate::new(self.instances_max)),
+            background: Arc::default(),
+            tenants: Arc::default(),
             instances_max: self.instances_max,
         })))
     }
@@ -72,7 +75,10 @@ struct Shared {
     /// Started with the first guest that needs it.
     concurrent: OnceLock<Runtime>,
     cache: Option<Cache>,
-    places: Arc<Semaphore>,
+    gate: Arc<Gate>,
+    background: Arc<Background>,
+    /// How many there are.
+    tenants: Arc<AtomicUsize>,
     instances_max: usize,
 }
 
@@ -119,7 +125,15 @@ impl Engine {
         self.0.cache.as_ref()
     }
 
-    pub(super) fn places(&self) -> Arc<Semaphore> {
-        self.0.places.clone()
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+
+    pub(super) fn background(&self) -> &Arc<Background> {
+        &self.0.background
+    }
+
+    pub(super) fn tenants(&self) -> Arc<AtomicUsize> {
+        self.0.tenants.clone()
     }
 }

@@ -43,6 +43,9 @@ pub(super) fn name(error: &Error, meter: &Meter, policy: &Policy) -> Fault {
         return Fault::Internal(format!("its instance can not be made: {error:#}"));
     }
     let cause = describe(error);
+    if let Some(fault) = meter.memory_fault() {
+        return fault.clone();
+    }
     match meter.was_refused_memory() {
         true => Fault::OutOfMemory {
             bytes_max: policy.memory_bytes_max,

@@ -10,12 +10,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::admission::Claim;
 use super::grants::{self, Program};
 use super::incoming::Incoming;
 use super::limits::{MemoryLimit, Meter};
 use super::outbound::Outbound;
 use super::reply::Reply;
 use super::stdio::LogStream;
+use super::tenant::Customer;
 use crate::message::{Journal, Params, RequestBody};
 use crate::policy::Policy;
 
@@ -38,6 +40,7 @@ pub(super) struct Sandbox {
     pub(super) policy: Arc<Policy>,
     pub(super) journal: Arc<Journal>,
     pub(super) meter: Arc<Meter>,
+    pub(super) memory: Claim,
     /// Whether the application's operator was told how to grant it folders.
     pub(super) has_told_of_folders: Arc<AtomicBool>,
 }
@@ -55,6 +58,7 @@ impl Sandbox {
             policy,
             journal,
             meter,
+            memory,
             has_told_of_folders,
         } = self;
         let mut table = ResourceTable::new();
@@ -66,8 +70,11 @@ impl Sandbox {
             body: Incoming::new(body),
             source: Incoming::default(),
             reply,
-            memory: meter.clone().limit_memory(policy.memory_bytes_max),
-            outbound: Outbound::new(policy.clone(), journal.clone()),
+            memory: meter
+                .clone()
+                .limit_memory(policy.memory_bytes_max, Some(memory)),
+            outbound: Outbound::new(policy.clone(), journal.clone(), meter.customer().cloned()),
+            customer: meter.customer().cloned(),
             policy: policy.clone(),
             journal,
             has_told_of_folders,
@@ -101,6 +108,7 @@ pub(super) struct Guest {
     /// Where an instance of the native contract answers.
     pub(super) reply: Option<Reply>,
     policy: Arc<Policy>,
+    customer: Option<Arc<Customer>>,
     journal: Arc<Journal>,
     has_told_of_folders: Arc<AtomicBool>,
     memory: MemoryLimit,
@@ -162,9 +170,10 @@ impl Guest {
 
     /// The guest's log: all of its ways there share one limit.
     pub(super) fn log(&mut self) -> &LogStream {
-        let (journal, bytes_max) = (&self.journal, self.policy.log_bytes_max);
+        let (journal, customer) = (&self.journal, &self.customer);
+        let bytes_max = self.policy.log_bytes_max;
         self.log
-            .get_or_insert_with(|| LogStream::new(journal.clone(), bytes_max))
+            .get_or_insert_with(|| LogStream::new(journal.clone(), bytes_max, customer.clone()))
     }
 
     fn builder(&mut self) -> WasiCtxBuilder {

@@ -183,7 +183,7 @@ mod tests {
             sender.push(Bytes::from_static(piece.as_bytes()));
         }
         sender.finish();
-        let body = limit_body(body, bytes_max, &Meter::new(Arc::default()))
+        let body = limit_body(body, bytes_max, &Meter::new(Arc::default(), None))
             .collect()
             .await?;
         Ok(body.to_bytes().len())
@@ -194,7 +194,8 @@ mod tests {
         assert_eq!(read(&["abc", "de"], 5).await, Ok(5));
         assert_eq!(read(&["abc", "def"], 5).await, Err(BodyError::TooLarge));
         assert_eq!(read(&[], 0).await, Ok(0));
-        let whole: RequestBody = limit_body(Body::from("abcdef"), 5, &Meter::new(Arc::default()));
+        let whole: RequestBody =
+            limit_body(Body::from("abcdef"), 5, &Meter::new(Arc::default(), None));
         assert!(whole.collect().await.is_err());
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::engine::Engine;
 use super::{load, worlds};
 use crate::message::Role;
+use crate::policy::{Budget, Policy};
 use crate::setup::SetupError;
 
 /// What is known of a component without running it.
@@ -125,8 +126,11 @@ impl Inspection {
         let name = path.display().to_string();
         let bytes = load::read(path)?;
         let loaded = load::code(engine, &name, &bytes)?;
-        let bound = load::check_size(&name, &loaded.code, u64::MAX)
-            .and_then(|()| worlds::bind(&loaded, &name, None));
+        let unlimited = Policy::strict()
+            .memory_max(u64::MAX)
+            .budget(Budget::strict().memory_max(u64::MAX));
+        let bound = load::check_size(&name, &loaded.code, &unlimited, &unlimited.budget)
+            .and_then(|_| worlds::bind(&loaded, &name, None));
         let imports = loaded.imports().into_iter().map(|name| Import {
             grant: grant(&name),
             name,

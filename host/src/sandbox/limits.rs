@@ -2,18 +2,32 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
+use super::account::MEMORY_SUM;
+use super::admission::Claim;
+use super::background::is_background;
 use super::guest::Guest;
-use crate::message::{BoxFuture, Journal, Usage};
+use super::tenant::Customer;
+use crate::message::{BoxFuture, Fault, Journal, Usage};
 
 /// Bytes of host memory that one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
+
+/// How long a guest computes before it gives way to others. Most are done by
+/// then, and a tick of the engine's clock is half of it.
+const PROMPT: Duration = Duration::from_millis(20);
+
+/// How often a guest looks whether its owner may compute again, at most and at
+/// least.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// In place of the time at which the present poll began.
 const NOT_POLLED: u64 = u64::MAX;
@@ -28,10 +42,15 @@ pub(super) struct OutOfCpu;
 #[derive(Debug)]
 pub(super) struct Meter {
     journal: Arc<Journal>,
+    /// Who pays for it, if somebody does.
+    customer: Option<Arc<Customer>>,
     began: Instant,
-    /// Nanoseconds in polls of the past, and when the present one began.
+    /// Nanoseconds in polls of the past, and when the present one began by the
+    /// clock that counts for it.
     spent: AtomicU64,
     poll_began: AtomicU64,
+    /// Of those the ones that are on the customer's account.
+    charged: AtomicU64,
     /// Nanoseconds between polls in which it waited for the client; and when
     /// the last poll ended, if it ended with such a wait.
     client_waits: AtomicU64,
@@ -40,32 +59,41 @@ pub(super) struct Meter {
     memory_bytes: AtomicU64,
     memory_bytes_peak: AtomicU64,
     was_refused_memory: AtomicBool,
+    /// Why, if it was not its own limit.
+    memory_fault: OnceLock<Fault>,
     body_was_too_large: AtomicBool,
 }
 
 impl Meter {
-    pub(super) fn new(journal: Arc<Journal>) -> Arc<Self> {
+    pub(super) fn new(journal: Arc<Journal>, customer: Option<Arc<Customer>>) -> Arc<Self> {
         Arc::new(Self {
             journal,
+            customer,
             began: Instant::now(),
             spent: AtomicU64::new(0),
             poll_began: AtomicU64::new(NOT_POLLED),
+            charged: AtomicU64::new(0),
             client_waits: AtomicU64::new(0),
             client_wait_began: AtomicU64::new(0),
             waits_for_client: AtomicBool::new(false),
             memory_bytes: AtomicU64::new(0),
             memory_bytes_peak: AtomicU64::new(0),
             was_refused_memory: AtomicBool::new(false),
+            memory_fault: OnceLock::new(),
             body_was_too_large: AtomicBool::new(false),
         })
     }
 
-    /// Notes what the instance has cost by now in the request's journal.
+    /// Notes what the instance has cost by now in the request's journal, and
+    /// charges its customer.
     ///
     /// Processor time is the sum of the times in which the guest's task is
-    /// polled. That is a thread's wall-clock time, so on a machine with fewer
-    /// free processors than threads it counts somewhat more.
+    /// polled. On the threads that serve that is wall-clock time, because to
+    /// read their processor's clock costs more; so on a machine with fewer free
+    /// processors than threads it counts somewhat more. In the background,
+    /// where a thread waits for others, the processor's clock counts.
     pub(super) fn publish(&self) {
+        self.charge();
         self.journal.set_usage(Usage {
             cpu_time: self.spent_by_now(),
             memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
@@ -75,6 +103,59 @@ impl Meter {
     /// The request's number, for the log.
     pub(super) fn request(&self) -> u64 {
         self.journal.number()
+    }
+
+    /// Charges the customer for what was spent since the last time.
+    fn charge(&self) {
+        if let Some(customer) = &self.customer {
+            let spent = self.spent_by_now().as_nanos() as u64;
+            let charged = self.charged.swap(spent, Relaxed);
+            customer.charge_cpu(spent.saturating_sub(charged));
+        }
+    }
+
+    /// Whether the guest is to let others go before it: it has computed for
+    /// long, or its tenant does.
+    pub(super) fn gives_way(&self) -> bool {
+        Duration::from_nanos(self.spent.load(Relaxed)) > PROMPT
+            || self
+                .customer
+                .as_ref()
+                .is_some_and(|customer| customer.is_greedy())
+    }
+
+    /// How long until the customer may compute again; zero if it may.
+    fn pause(&self) -> Duration {
+        let accounts = self
+            .customer
+            .iter()
+            .flat_map(|customer| customer.accounts());
+        accounts
+            .map(|account| account.cpu_wait())
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Ready when the customer may compute again.
+    async fn paused(self: Arc<Self>) {
+        loop {
+            let pause = self.pause();
+            if pause.is_zero() {
+                return;
+            }
+            tokio::time::sleep(pause.clamp(PAUSE_MIN, PAUSE_MAX)).await;
+        }
+    }
+
+    /// Who pays.
+    pub(super) fn customer(&self) -> Option<&Arc<Customer>> {
+        self.customer.as_ref()
+    }
+
+    /// The fault of a guest that ended after its application or tenant had no
+    /// more memory for it.
+    pub(super) fn memory_fault(&self) -> Option<&Fault> {
+        self.memory_fault.get()
     }
 
     /// Whether the guest wanted more memory than it may have.
@@ -113,25 +194,35 @@ impl Meter {
         Measured { meter: self, work }
     }
 
-    /// The memories and tables of the instance may have so many bytes in sum.
-    pub(super) fn limit_memory(self: Arc<Self>, bytes_max: u64) -> MemoryLimit {
+    /// The memories and tables of the instance may have so many bytes in sum,
+    /// as far as its customer has as much.
+    pub(super) fn limit_memory(
+        self: Arc<Self>,
+        bytes_max: u64,
+        claim: Option<Claim>,
+    ) -> MemoryLimit {
         MemoryLimit {
             meter: self,
             bytes_max,
+            claim,
         }
     }
 
     /// Has the guest in `store` interrupted at each tick of the engine's
-    /// clock: to let others run, and to end it once it has computed for longer
-    /// than `time_max`.
+    /// clock: to let others run, to wait while its customer may not compute, and
+    /// to end it once it has computed for longer than `time_max`.
     pub(super) fn limit_cpu(self: Arc<Self>, store: &mut Store<Guest>, time_max: Duration) {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| {
             if self.spent_by_now() > time_max {
                 return Err(wasmtime::Error::new(OutOfCpu));
             }
-            // tokio's own yield: a plain one is polled again at once.
-            let others = Box::pin(tokio::task::yield_now());
+            self.charge();
+            let others: BoxFuture<'static, ()> = match self.pause().is_zero() {
+                // tokio's own yield: a plain one is polled again at once.
+                true => Box::pin(tokio::task::yield_now()),
+                false => Box::pin(self.clone().paused()),
+            };
             Ok(UpdateDeadline::YieldCustom(1, others))
         });
     }
@@ -140,7 +231,7 @@ impl Meter {
     fn spent_by_now(&self) -> Duration {
         let present = match self.poll_began.load(Relaxed) {
             NOT_POLLED => 0,
-            began => self.now().saturating_sub(began),
+            began => self.clock().saturating_sub(began),
         };
         Duration::from_nanos(self.spent.load(Relaxed) + present)
     }
@@ -148,6 +239,20 @@ impl Meter {
     fn now(&self) -> u64 {
         self.began.elapsed().as_nanos() as u64
     }
+
+    /// Nanoseconds on the clock that counts on this thread.
+    fn clock(&self) -> u64 {
+        match is_background() {
+            true => thread_time(),
+            false => self.now(),
+        }
+    }
+}
+
+/// Nanoseconds that this thread had a processor.
+fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64
 }
 
 /// See [`Meter::limit_memory`].
@@ -155,6 +260,8 @@ impl Meter {
 pub(super) struct MemoryLimit {
     meter: Arc<Meter>,
     bytes_max: u64,
+    /// On the accounts of who pays, until the instance is gone.
+    claim: Option<Claim>,
 }
 
 impl MemoryLimit {
@@ -163,6 +270,16 @@ impl MemoryLimit {
         let bytes = bytes.saturating_add(more as u64);
         if bytes > self.bytes_max {
             self.meter.was_refused_memory.store(true, Relaxed);
+            return false;
+        }
+        if let Some(claim) = &mut self.claim
+            && let Err(account) = claim.grow_to(bytes)
+        {
+            self.meter.was_refused_memory.store(true, Relaxed);
+            let _ = self.meter.memory_fault.get_or_init(|| {
+                let detail = account.describe(MEMORY_SUM);
+                account.exceeded(MEMORY_SUM, detail, &self.meter.journal)
+            });
             return false;
         }
         self.meter.memory_bytes.store(bytes, Relaxed);
@@ -208,7 +325,11 @@ impl<T> Future for Measured<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let began = self.meter.now();
-        self.meter.poll_began.store(began, Relaxed);
+        let clock_began = match is_background() {
+            true => thread_time(),
+            false => began,
+        };
+        self.meter.poll_began.store(clock_began, Relaxed);
         if self.meter.waits_for_client.swap(false, Relaxed) {
             let waited = began.saturating_sub(self.meter.client_wait_began.load(Relaxed));
             self.meter.client_waits.fetch_add(waited, Relaxed);
@@ -217,7 +338,11 @@ impl<T> Future for Measured<'_, T> {
         let ended = self.meter.now();
         self.meter.poll_began.store(NOT_POLLED, Relaxed);
         self.meter.client_wait_began.store(ended, Relaxed);
-        let spent = ended.saturating_sub(began);
+        let clock_ended = match is_background() {
+            true => thread_time(),
+            false => ended,
+        };
+        let spent = clock_ended.saturating_sub(clock_began);
         self.meter.spent.fetch_add(spent, Relaxed);
         poll
     }

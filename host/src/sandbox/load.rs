@@ -10,7 +10,7 @@ use wasmtime::{Module, ResourcesRequired};
 use super::engine::Engine;
 use super::guest::Guest;
 use super::runtime::{Flavour, MEMORIES_MAX, Runtime, TABLE_ELEMENTS_MAX, TABLES_MAX};
-use crate::policy::Policy;
+use crate::policy::{Budget, Policy};
 use crate::setup::SetupError;
 
 /// The largest file that is read, bytes. CPython with a web framework has
@@ -267,19 +267,30 @@ fn is_text_format(bytes: &[u8]) -> bool {
 }
 
 /// Whether an instance of it can be made: the engine's pool has room for it, and
-/// the memory that it begins with is within its limit.
-pub(super) fn check_size(name: &str, code: &Code, memory_bytes_max: u64) -> Result<(), SetupError> {
+/// the memory that it begins with is within its limits. That memory.
+pub(super) fn check_size(
+    name: &str,
+    code: &Code,
+    policy: &Policy,
+    of_tenant: &Budget,
+) -> Result<u64, SetupError> {
     let Some(required) = code.resources() else {
         // It is made of further components that come as imports; what those
         // take is found out when they are linked.
-        return Ok(());
+        return Ok(0);
     };
     let memory_bytes = code.initial_memory().unwrap_or(0);
-    if memory_bytes > memory_bytes_max {
-        return Err(SetupError::new(format!(
-            "{name} begins with {memory_bytes} bytes of memory, over the limit of \
-             {memory_bytes_max} (--memory): no request could be served"
-        )));
+    for (limit, memory_bytes_max) in [
+        ("of an instance (--memory)", policy.memory_bytes_max),
+        ("of all its instances", policy.budget.memory_bytes_max),
+        ("of its tenant's instances", of_tenant.memory_bytes_max),
+    ] {
+        if memory_bytes > memory_bytes_max {
+            return Err(SetupError::new(format!(
+                "{name} begins with {memory_bytes} bytes of memory, over the limit of \
+                 {memory_bytes_max} {limit}: no request could be served"
+            )));
+        }
     }
     let elements = required.max_initial_table_size.unwrap_or(0);
     for (what, wanted, most) in [
@@ -297,7 +308,7 @@ pub(super) fn check_size(name: &str, code: &Code, memory_bytes_max: u64) -> Resu
             )));
         }
     }
-    Ok(())
+    Ok(memory_bytes)
 }
 
 /// Whether the folders that are granted are there.

@@ -3,8 +3,11 @@
 //!
 //! This is the only room that knows wasmtime.
 
+mod account;
 mod admission;
 mod app;
+mod background;
+mod bucket;
 mod cache;
 mod cgi_io;
 mod engine;
@@ -21,8 +24,10 @@ mod outbound;
 mod reply;
 mod runtime;
 mod stdio;
+mod tenant;
 mod worlds;
 
 pub use app::App;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Import, Inspection};
+pub use tenant::Tenant;

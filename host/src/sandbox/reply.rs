@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::limits::Meter;
 use crate::cgi;
 use crate::message::{Body, BodySender, Fault, Gone, Params, Response};
+use crate::policy::Policy;
 
 /// How much of a body is held back, bytes: an answer up to this size leaves as
 /// a whole, with its head; a longer one in pieces of at least this size.
@@ -30,18 +31,14 @@ struct State {
     place: Arc<dyn Any + Send + Sync>,
     /// Learns how long the client lets the answer wait.
     meter: Arc<Meter>,
-    kind: ReplyKind,
-    /// The variables that go with a 200 that is a verdict.
-    leave: Option<Params>,
-}
-
-/// What the guest's header fields may say beside what HTTP has.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ReplyKind {
-    pub(super) may_command_web_server: bool,
+    policy: Arc<Policy>,
+    /// How much of the body was written by now, bytes.
+    written: u64,
     /// Whether the answer is taken for a verdict: 200 is leave to pass, and
     /// `Variable-NAME` a variable that goes with it.
-    pub(super) is_verdict: bool,
+    is_verdict: bool,
+    /// The variables that go with a 200 that is a verdict.
+    leave: Option<Params>,
 }
 
 enum Stage {
@@ -60,7 +57,8 @@ impl Reply {
     pub(super) fn new(
         place: Arc<dyn Any + Send + Sync>,
         meter: Arc<Meter>,
-        kind: ReplyKind,
+        policy: Arc<Policy>,
+        is_verdict: bool,
     ) -> (Self, oneshot::Receiver<Result<Response, Fault>>) {
         let (sender, receiver) = oneshot::channel();
         let state = State {
@@ -68,7 +66,9 @@ impl Reply {
             held: BytesMut::new(),
             place,
             meter,
-            kind,
+            policy,
+            written: 0,
+            is_verdict,
             leave: None,
         };
         (Self(Arc::new(Mutex::new(state))), receiver)
@@ -86,11 +86,19 @@ impl Reply {
         if !(200..600).contains(&status.as_u16()) {
             return Err(format!("the status {status} is none from 200 to 599"));
         }
+        let fields = headers.iter();
+        let bytes: usize = fields.map(|(n, v)| n.as_str().len() + v.len()).sum();
+        let bytes_max = state.policy.response_head_bytes_max;
+        if bytes > bytes_max {
+            return Err(format!(
+                "the response's head has over {bytes_max} bytes (response-head)"
+            ));
+        }
         cgi::drop_connection_fields(&mut headers);
-        if state.kind.is_verdict && status == StatusCode::OK {
+        if state.is_verdict && status == StatusCode::OK {
             state.leave = Some(cgi::named_variables(&headers));
         }
-        if !state.kind.may_command_web_server {
+        if !state.policy.may_command_web_server {
             drop_commands(state.meter.request(), status, &mut headers);
         }
         *head = Some((status, headers));
@@ -119,7 +127,7 @@ impl Reply {
     /// Appends a copy of these bytes to the body; see [`ready`](Self::ready).
     pub(super) fn append(&self, bytes: &[u8]) {
         let state = &mut *self.lock();
-        if !state.hold(bytes) {
+        if state.may_grow(bytes.len()) && !state.hold(bytes) {
             state.pass_on(Bytes::copy_from_slice(bytes));
         }
     }
@@ -127,7 +135,7 @@ impl Reply {
     /// Appends these bytes to the body; see [`ready`](Self::ready).
     pub(super) fn push(&self, bytes: Bytes) {
         let state = &mut *self.lock();
-        if !state.hold(&bytes) {
+        if state.may_grow(bytes.len()) && !state.hold(&bytes) {
             state.pass_on(bytes);
         }
     }
@@ -184,19 +192,7 @@ impl Reply {
     /// Gives the answer up: the visitor learns of the fault, or at least gets
     /// no more than there was. Whether anybody learned of it.
     pub(super) fn fail(&self, fault: Fault) -> bool {
-        let state = &mut *self.lock();
-        if let Stage::Streaming(_) = state.stage {
-            state.flush();
-        }
-        state.meter.publish();
-        match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Waiting(answer, _) => answer.send(Err(fault)).is_ok(),
-            Stage::Streaming(sender) => {
-                sender.fail(fault);
-                true
-            }
-            Stage::Over => false,
-        }
+        self.lock().fail(fault)
     }
 
     /// Gives the answer up after what was said of it: the visitor gets that.
@@ -231,6 +227,33 @@ impl Reply {
 }
 
 impl State {
+    /// See [`Reply::fail`].
+    fn fail(&mut self, fault: Fault) -> bool {
+        if let Stage::Streaming(_) = self.stage {
+            self.flush();
+        }
+        self.meter.publish();
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Waiting(answer, _) => answer.send(Err(fault)).is_ok(),
+            Stage::Streaming(sender) => {
+                sender.fail(fault);
+                true
+            }
+            Stage::Over => false,
+        }
+    }
+
+    /// Whether the body may have so many more bytes. If not the answer breaks
+    /// off, which the guest learns when it waits for room.
+    fn may_grow(&mut self, bytes: usize) -> bool {
+        let bytes_max = self.policy.response_body_bytes_max;
+        self.written = self.written.saturating_add(bytes as u64);
+        if self.written > bytes_max {
+            self.fail(Fault::ResponseTooLarge(bytes_max));
+        }
+        self.written <= bytes_max
+    }
+
     /// Copies bytes to those held back, if they are few enough.
     fn hold(&mut self, bytes: &[u8]) -> bool {
         let has_room = self.held.len() + bytes.len() <= HELD_BYTES_MAX;

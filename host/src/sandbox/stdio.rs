@@ -11,6 +11,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use super::account::{Account, LOG};
+use super::tenant::Customer;
 use crate::message::{Journal, printable};
 
 /// The longest line, bytes; what is longer is cut in two.
@@ -37,12 +39,19 @@ struct Lines {
 struct Log {
     journal: Arc<Journal>,
     bytes_left: AtomicUsize,
+    /// Who has a limit over time beside that.
+    customer: Option<Arc<Customer>>,
 }
 
 impl LogStream {
-    pub(super) fn new(journal: Arc<Journal>, bytes_max: usize) -> Self {
+    pub(super) fn new(
+        journal: Arc<Journal>,
+        bytes_max: usize,
+        customer: Option<Arc<Customer>>,
+    ) -> Self {
         Self::to(Arc::new(Log {
             journal,
+            customer,
             bytes_left: AtomicUsize::new(bytes_max),
         }))
     }
@@ -97,6 +106,14 @@ impl Log {
             return;
         }
         let request = self.journal.number();
+        let customer = self.customer.iter();
+        if let Some(account) = customer
+            .flat_map(|customer| customer.accounts())
+            .find(|account| !account.may_log(line.len() + LINE_COST_BYTES))
+        {
+            self.drop_rest(account);
+            return;
+        }
         let after = left.saturating_sub(line.len() + LINE_COST_BYTES);
         self.bytes_left.store(after, Ordering::Relaxed);
         if after > 0 {
@@ -108,6 +125,24 @@ impl Log {
             self.journal
                 .say(&format!("fcgi-wasm: request {request}: {note}"));
         }
+    }
+}
+
+impl Log {
+    /// The limit over time is reached: no more of this request.
+    fn drop_rest(&self, account: &Account) {
+        self.bytes_left.store(0, Ordering::Relaxed);
+        if let Some(unsaid) = account.is_news(LOG) {
+            let request = self.journal.number();
+            let owner = &account.owner;
+            tracing::warn!(
+                target: "guest",
+                request,
+                "over budget: {LOG} of {owner}: output is dropped ({unsaid} more requests since it was last said)"
+            );
+        }
+        self.journal
+            .say("fcgi-wasm: the application's further output is dropped: it logs too much");
     }
 }
 
@@ -185,7 +220,7 @@ mod tests {
 
     fn written(bytes_max: usize, writes: &[&[u8]]) -> String {
         let journal = Arc::new(Journal::new());
-        let stream = LogStream::new(journal.clone(), bytes_max);
+        let stream = LogStream::new(journal.clone(), bytes_max, None);
         writes.iter().for_each(|bytes| stream.write_now(bytes));
         drop(stream);
         String::from_utf8(journal.take_messages()).expect("text")

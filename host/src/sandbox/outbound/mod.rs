@@ -10,13 +10,11 @@ use std::sync::Arc;
 use http::uri::Scheme;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::account::OUTBOUND;
 use super::grants::tell;
+use super::tenant::Customer;
 use crate::message::Journal;
 use crate::policy::Policy;
-
-/// How many requests one instance may send, and so how many connections it may
-/// have at a time.
-const REQUESTS_MAX: usize = 100;
 
 /// How much of a body that a `wasi:http` guest writes is taken at a time,
 /// bytes; two such pieces may wait.
@@ -26,22 +24,31 @@ const BODY_CHUNK_BYTES: usize = 64 * 1024;
 pub(super) struct Outbound {
     policy: Arc<Policy>,
     journal: Arc<Journal>,
+    customer: Option<Arc<Customer>>,
     sent: usize,
     has_told: bool,
 }
 
 impl Outbound {
-    pub(super) fn new(policy: Arc<Policy>, journal: Arc<Journal>) -> Self {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        journal: Arc<Journal>,
+        customer: Option<Arc<Customer>>,
+    ) -> Self {
         Self {
             policy,
             journal,
+            customer,
             sent: 0,
             has_told: false,
         }
     }
 
-    /// Where the request goes, if it may go there.
-    fn admit(&mut self, request: &http::Request<WasiBody>) -> Result<Destination, Error> {
+    /// Where the request goes, if it may go there, and the right to.
+    fn admit(
+        &mut self,
+        request: &http::Request<WasiBody>,
+    ) -> Result<(Destination, Option<Line>), Error> {
         let uri = request.uri();
         let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
         let is_https = match uri.scheme() {
@@ -65,17 +72,59 @@ impl Outbound {
             return Err(Error::HttpRequestDenied);
         }
         self.sent += 1;
-        if self.sent > REQUESTS_MAX {
-            self.tell(&format!("more than {REQUESTS_MAX} HTTP requests were sent"));
+        let requests_max = self.policy.outbound_requests_max;
+        if self.sent > requests_max {
+            self.tell(&format!("more than {requests_max} HTTP requests were sent"));
             return Err(Error::ConnectionLimitReached);
         }
-        Ok(destination)
+        let line = self.customer.clone().map(Line::take).transpose();
+        match line {
+            Ok(line) => Ok((destination, line)),
+            Err(refusal) => {
+                self.tell(&refusal);
+                Err(Error::ConnectionLimitReached)
+            }
+        }
     }
 
     /// Says it once: a guest may try again and again.
     fn tell(&mut self, hint: &str) {
         if !std::mem::replace(&mut self.has_told, true) {
             tell(&self.journal, hint);
+        }
+    }
+}
+
+/// The right to send one of the requests that an application and its tenant may
+/// have under way at a time. It is held as long as the connection.
+struct Line(Arc<Customer>);
+
+impl Line {
+    fn take(customer: Arc<Customer>) -> Result<Self, String> {
+        let [app, tenant] = customer.accounts();
+        let full = match (app.outbound.take(1), tenant.outbound.take(1)) {
+            (true, true) => return Ok(Self(customer)),
+            (false, true) => {
+                tenant.outbound.give_back(1);
+                app
+            }
+            (true, false) => {
+                app.outbound.give_back(1);
+                tenant
+            }
+            (false, false) => app,
+        };
+        Err(format!(
+            "over budget: {OUTBOUND} of {}: {} HTTP requests are under way already",
+            full.owner, full.budget.outbound_requests_max
+        ))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        for account in self.0.accounts() {
+            account.outbound.give_back(1);
         }
     }
 }
@@ -102,7 +151,7 @@ impl WasiHttpHooks for Outbound {
         let admitted = self.admit(&request);
         let journal = self.journal.clone();
         Box::new(async move {
-            let destination = admitted?;
+            let (destination, line) = admitted?;
             let times = connection::Times::new(options.unwrap_or_default());
             let sent = connection::send(request, &destination, times).await;
             if let Err(Error::DestinationIpProhibited) = sent {
@@ -115,7 +164,13 @@ impl WasiHttpHooks for Outbound {
                     ),
                 );
             }
-            sent
+            let (response, io) = sent?;
+            let io: Io = Box::new(async move {
+                let ended = Box::into_pin(io).await;
+                drop(line);
+                ended
+            });
+            Ok((response, io))
         })
     }
 

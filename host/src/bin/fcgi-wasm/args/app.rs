@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args as ArgGroup;
-use fcgi_wasm::{AddressPattern, Folder, Grants, HostPattern, Policy};
+use fcgi_wasm::{AddressPattern, Budget, Folder, Grants, HostPattern, Policy};
 
 use super::values::{count, duration, pair, size};
 
@@ -76,14 +76,16 @@ pub(crate) struct Limits {
 
 impl Limits {
     fn policy(&self) -> Policy {
+        let budget = Budget::strict()
+            .requests_max(self.max_concurrent)
+            .queue_max(self.queue);
         Policy::strict()
             .wall_time_max(self.timeout)
             .duration_max(self.max_duration)
             .cpu_time_max(self.cpu_time)
             .memory_max(self.memory.as_u64())
             .request_body_max(self.max_body.as_u64())
-            .requests_max(self.max_concurrent)
-            .queue_max(self.queue)
+            .budget(budget)
             .may_command_web_server(self.allow_server_commands)
     }
 }

@@ -1,0 +1,121 @@
+//! Threads for guests that compute for long, which the system runs when nobody
+//! else wants to compute.
+//!
+//! The threads that serve take turns between all that is ready, so there each
+//! guest that computes makes all others wait. Here the system itself prefers
+//! who is short.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::thread::available_parallelism;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::limits::Meter;
+use crate::message::BoxFuture;
+
+/// How nice these threads are (see nice(1)): beside others that compute they
+/// get a tenth, and what becomes ready elsewhere interrupts them at once. 19
+/// would starve a Python application on a machine whose database is busy.
+const NICENESS: i32 = 10;
+
+thread_local! {
+    static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one of those.
+pub(super) fn is_background() -> bool {
+    IS_BACKGROUND.get()
+}
+
+/// Makes this thread one that gives way to others.
+pub(super) fn give_way() {
+    IS_BACKGROUND.set(true);
+    // On Linux it is the thread's, not the process's. Being nicer is always
+    // allowed; if it fails, things are as fair as they were.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!("a thread can not be made nicer: {error}");
+    }
+}
+
+/// The threads, started when they are first needed.
+#[derive(Debug, Default)]
+pub(super) struct Background(OnceLock<Option<Runtime>>);
+
+impl Background {
+    /// Goes on with this future there, or here if there are no such threads.
+    fn run(&self, future: BoxFuture<'static, ()>) {
+        match self.0.get_or_init(start) {
+            Some(runtime) => runtime.spawn(future),
+            None => tokio::spawn(future),
+        };
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(Some(runtime)) = self.0.take() {
+            // Without waiting, because this may be on a thread that serves.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn start() -> Option<Runtime> {
+    let threads = available_parallelism().map_or(1, usize::from);
+    let started = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("background")
+        .on_thread_start(give_way)
+        .enable_all()
+        .build();
+    if let Err(error) = &started {
+        tracing::warn!("there are no threads for guests that compute for long: {error}");
+    }
+    started.ok()
+}
+
+/// Runs the task of a guest: where it is called, until the guest has computed
+/// for long.
+pub(super) fn spawn(background: &Arc<Background>, meter: Arc<Meter>, task: BoxFuture<'static, ()>) {
+    if meter.gives_way() {
+        return background.run(task);
+    }
+    tokio::spawn(Foreground {
+        task: Some(task),
+        meter,
+        background: background.clone(),
+    });
+}
+
+struct Foreground {
+    /// `None` once it has moved.
+    task: Option<BoxFuture<'static, ()>>,
+    meter: Arc<Meter>,
+    background: Arc<Background>,
+}
+
+impl Future for Foreground {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let Some(task) = &mut this.task else {
+            return Poll::Ready(());
+        };
+        if task.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !this.meter.gives_way() {
+            return Poll::Pending;
+        }
+        // Polled there at once, whatever woke it here.
+        if let Some(task) = this.task.take() {
+            this.background.run(task);
+        }
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Who the applications belong to: strangers to each other, each with a budget.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
+
+use tokio::sync::Notify;
+
+use super::account::Account;
+use super::admission::Gate;
+use super::bucket::Bucket;
+use super::engine::Engine;
+use crate::message::Owner;
+use crate::policy::Budget;
+
+/// Which part of the machine's processors a tenant may use, over some time,
+/// before it gives way to the others.
+const MODEST_PART: f64 = 0.25;
+
+/// How much more than that for a moment, nanoseconds of processor time.
+const MODEST_BURST: f64 = 200e6;
+
+/// One of those who share an engine, with a budget for all of its applications
+/// together. Clones are the same tenant.
+#[derive(Clone)]
+pub struct Tenant(Arc<State>);
+
+struct State {
+    name: String,
+    engine: Engine,
+    account: Account,
+    /// Empty while it uses much of the machine.
+    modesty: Bucket,
+    /// How many tenants the engine has.
+    count: Arc<AtomicUsize>,
+}
+
+impl Tenant {
+    /// A new tenant of this engine, which no application belongs to. Its name
+    /// stands in logs.
+    pub fn new(engine: &Engine, name: impl Into<String>, budget: Budget) -> Self {
+        let name = name.into();
+        let processors = available_parallelism().map_or(1, usize::from) as f64;
+        let count = engine.tenants();
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(State {
+            account: Account::new(format!("tenant {name}"), &budget),
+            name,
+            engine: engine.clone(),
+            modesty: Bucket::new(processors * MODEST_PART * 1e9, MODEST_BURST),
+            count,
+        }))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What all of its requests may take together.
+    pub fn budget(&self) -> &Budget {
+        &self.0.account.budget
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn account(&self) -> &Account {
+        &self.0.account
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tenant({})", self.0.name)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An application as the one who spends: on its own account and on its tenant's.
+#[derive(Debug)]
+pub(super) struct Customer {
+    pub(super) app: Account,
+    pub(super) tenant: Tenant,
+    pub(super) owner: Arc<Owner>,
+    /// What each of its instances begins with.
+    pub(super) memory_bytes_initial: u64,
+    /// Told when the last of its requests is over.
+    last_left: Notify,
+}
+
+impl Customer {
+    pub(super) fn new(
+        tenant: &Tenant,
+        name: &str,
+        budget: &Budget,
+        memory_bytes_initial: u64,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            app: Account::new(format!("app {name}"), budget),
+            tenant: tenant.clone(),
+            owner: Arc::new(Owner {
+                tenant: tenant.name().to_owned(),
+                app: name.to_owned(),
+            }),
+            memory_bytes_initial,
+            last_left: Notify::new(),
+        })
+    }
+
+    /// Its own account first: that one is smaller.
+    pub(super) fn accounts(&self) -> [&Account; 2] {
+        [&self.app, self.tenant.account()]
+    }
+
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        self.tenant.engine().gate()
+    }
+
+    /// One of its requests is over.
+    pub(super) fn leave(&self) {
+        for account in self.accounts() {
+            account.running.give_back(1);
+        }
+        if self.app.running.used() == 0 {
+            self.last_left.notify_waiters();
+        }
+    }
+
+    /// Waits until none of its requests is under way.
+    pub(super) async fn idle(&self) {
+        loop {
+            let mut left = pin!(self.last_left.notified());
+            left.as_mut().enable();
+            if self.app.running.used() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Takes processor time that was used.
+    pub(super) fn charge_cpu(&self, nanos: u64) {
+        self.tenant.0.modesty.charge(nanos);
+        for account in self.accounts() {
+            account.charge_cpu(nanos);
+        }
+    }
+
+    /// Whether its tenant uses much of the machine while there are others.
+    pub(super) fn is_greedy(&self) -> bool {
+        let state = &self.tenant.0;
+        state.count.load(Ordering::Relaxed) > 1 && state.modesty.is_empty()
+    }
+}
