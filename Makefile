@@ -44,7 +44,7 @@ lint:
 
 # Ratios of what was measured in one run; nothing is asserted of them.
 bench:
-	$(GUEST) --package hello --package naughty-http
+	$(GUEST) --package hello --package naughty --package naughty-http
 	$(CARGO) bench --locked --package fcgi-wasm
 
 # Needs `cargo install cargo-fuzz`. The compiler's unstable options are what

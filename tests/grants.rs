@@ -19,6 +19,7 @@ tests![
     http_goes_out_by_allow_host_only,
     private_addresses_take_a_flag_of_their_own,
     settings_come_from_the_operator_and_the_web_server,
+    secrets_come_from_files_and_are_not_told,
     the_log_takes_levels_and_contexts,
     any_component_may_ask_what_the_web_server_says,
     clocks_and_random_numbers_are_always_there,
@@ -222,5 +223,48 @@ fn clocks_and_random_numbers_are_always_there() -> Outcome {
         one.starts_with(|first: char| first.is_ascii_digit()),
         "{one}"
     );
+    Ok(())
+}
+
+fn secrets_come_from_files_and_are_not_told() -> Outcome {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    fs::write(&file, "hunter2\n").expect("written");
+    let set_mode = |mode| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(&file, permissions).expect("set");
+    };
+    set_mode(0o600);
+    let secret = format!("password={}", file.display());
+    let arguments = ["-vv", "--secret-config", &secret, "--config", "theme=dark"];
+    let program = Program::serve(&guest("naughty-http")?, &arguments);
+    let expected = "password=hunter2\ntheme=dark\nmissing: Ok(None)\n";
+    let answer = program.ask(&get(1, "/settings", false));
+    assert_eq!(answer.text(), expected);
+    // No request sets it.
+    let mut list = get_params("/settings");
+    list.push(("WASI_CONFIG_password", "stolen"));
+    let mut request = begin(1, RESPONDER, false);
+    request.extend(params(1, &list));
+    request.extend(stdin(1, &[]));
+    assert_eq!(program.ask(&request).text(), expected);
+    assert!(!program.log().contains("hunter2"), "{}", program.log());
+    let arguments = ["--secret-env", &secret];
+    let program = Program::serve(&guest("naughty-cgi")?, &arguments);
+    let text = program.ask(&get(1, "/environment", false)).text();
+    assert!(text.contains("password=hunter2\n"), "{text}");
+    set_mode(0o644);
+    let refused = std::process::Command::new(env!("CARGO_BIN_EXE_fcgi-wasm"))
+        .arg("serve")
+        .arg(guest("naughty-http")?)
+        .args(["--secret-config", &secret, "--listen", "127.0.0.1:0"])
+        .output()
+        .expect("it ran");
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(complaint.contains("every user"), "{complaint}");
+    assert!(!complaint.contains("hunter2"), "{complaint}");
     Ok(())
 }

@@ -37,6 +37,7 @@ mod examples;
 mod filters;
 mod grants;
 mod guests;
+mod hostile;
 mod limits;
 mod log_places;
 mod logging;
@@ -49,6 +50,7 @@ mod places;
 mod servers;
 mod startup;
 mod units;
+mod tenants;
 
 // Applications in other languages.
 mod c_and_zig;
@@ -92,10 +94,12 @@ fn main() -> ExitCode {
         new::tests(),
         nginx::tests(),
         nginx_faults::tests(),
+        hostile::tests(),
         places::tests(),
         servers::tests(),
         startup::tests(),
         units::tests(),
+        tenants::tests(),
         c_and_zig::tests(),
         go::tests(),
         javascript::tests(),

@@ -63,8 +63,8 @@ pub use message::{
     Journal, Owner, PIPE_BYTES, Params, Request, RequestBody, Response, ResponseBody, Role, Usage,
     printable,
 };
-pub use policy::{AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy};
+pub use policy::{AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy, Secret};
 pub use router::Router;
-pub use sandbox::{App, Engine, EngineOptions, Import, Inspection, Tenant};
+pub use sandbox::{App, Compiler, Engine, EngineOptions, Import, Inspection, Tenant};
 pub use server::Server;
 pub use setup::SetupError;

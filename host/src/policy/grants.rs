@@ -10,6 +10,7 @@ pub struct Grants {
     pub(crate) folders: Vec<Folder>,
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) settings: Vec<(String, String)>,
+    pub(crate) secrets: Vec<Secret>,
     pub(crate) hosts: Vec<HostPattern>,
     pub(crate) private_hosts: bool,
     pub(crate) addresses: Vec<AddressPattern>,
@@ -40,6 +41,13 @@ impl Grants {
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// A variable or a setting whose value is in a file.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secrets.push(secret);
         self
     }
 
@@ -111,6 +119,44 @@ impl Folder {
             true => folder.read_only(),
             false => folder,
         })
+    }
+}
+
+/// A value that is never printed: it is in a file, which is read when the
+/// application is loaded, and must be closed to other users. What is known here
+/// is the file's name alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+    pub(crate) used_as: SecretUse,
+}
+
+/// How an application gets a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretUse {
+    Variable,
+    Setting,
+}
+
+impl Secret {
+    /// An environment variable of this name with what is in this file.
+    pub fn variable(name: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        Self::new(name, file, SecretUse::Variable)
+    }
+
+    /// A setting of this name, as `wasi:config` gives it out. No param of a
+    /// request takes precedence over it.
+    pub fn setting(name: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        Self::new(name, file, SecretUse::Setting)
+    }
+
+    fn new(name: impl Into<String>, file: impl Into<PathBuf>, used_as: SecretUse) -> Self {
+        Self {
+            name: name.into(),
+            file: file.into(),
+            used_as,
+        }
     }
 }
 

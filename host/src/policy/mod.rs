@@ -5,5 +5,6 @@ mod grants;
 mod limits;
 
 pub use budget::Budget;
-pub use grants::{AddressPattern, Folder, Grants, HostPattern};
+pub(crate) use grants::SecretUse;
+pub use grants::{AddressPattern, Folder, Grants, HostPattern, Secret};
 pub use limits::{MIB, Policy};

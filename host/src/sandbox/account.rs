@@ -18,7 +18,7 @@ pub(super) const QUEUE: &str = "queue";
 pub(super) const CPU_SHARE: &str = "cpu-share";
 pub(super) const MEMORY_SUM: &str = "memory-sum";
 pub(super) const OUTBOUND: &str = "outbound-requests";
-pub(super) const LOG: &str = "log";
+const LOG: &str = "log";
 
 /// A budget and what is taken of it.
 #[derive(Debug)]
@@ -138,8 +138,21 @@ impl Account {
         }
     }
 
+    /// Says, now and then, that what it wants to write to the log is dropped.
+    pub(super) fn tell_of_log(&self, journal: &Journal) {
+        if let Some(unsaid) = self.is_news(LOG) {
+            let request = journal.number();
+            let owner = &self.owner;
+            tracing::warn!(
+                request,
+                "over budget: {LOG} of {owner}: what it logs is dropped ({unsaid} more requests \
+                 since it was last said)"
+            );
+        }
+    }
+
     /// Whether the log has not been told lately, and how often it was spared.
-    pub(super) fn is_news(&self, budget: &'static str) -> Option<u64> {
+    fn is_news(&self, budget: &'static str) -> Option<u64> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         match told.iter_mut().find(|told| told.budget == budget) {

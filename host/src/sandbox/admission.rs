@@ -3,8 +3,9 @@
 //! A request takes a place of its application, of its tenant and of the engine.
 //! While nobody waits that is one atomic operation each. Who has to wait stands
 //! in the line of its application; each place that becomes free goes to the
-//! tenant with the fewest requests under way, in it to the application with the
-//! fewest, and there to who came first. So a tenant that floods waits for
+//! tenant with the fewest requests under way, of several to the one that computed
+//! least lately, in it to the application with the fewest requests, and there to
+//! who came first. So a tenant that floods waits for
 //! itself.
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::account::{self, Account, Ceiling};
+use super::place::{Claim, Place};
 use super::tenant::Customer;
 use crate::message::{Fault, Journal};
 
@@ -28,7 +30,7 @@ const LOOK_MAX: Duration = Duration::from_millis(100);
 /// instance never finds the pool full.
 #[derive(Debug)]
 pub(super) struct Gate {
-    places: Ceiling,
+    pub(super) places: Ceiling,
     /// Whether somebody waits for nothing but one of these places.
     is_short: AtomicBool,
     lines: Mutex<Lines>,
@@ -124,11 +126,8 @@ impl Gate {
             app.running.give_back(1);
             return Err(Lacking::EnginePlace);
         }
-        let place = Place(Some(customer.clone()));
-        let mut memory = Claim {
-            customer: customer.clone(),
-            bytes: 0,
-        };
+        let place = Place::taken(customer.clone());
+        let mut memory = Claim::new(customer.clone());
         match memory.grow_to(customer.memory_bytes_initial) {
             Ok(()) => Ok(Admitted { place, memory }),
             Err(_) => {
@@ -188,7 +187,8 @@ impl Gate {
         self.is_short.store(false, SeqCst);
     }
 
-    fn look_for_waiting(&self, customer: &Customer) {
+    /// Somebody left who had something that others may wait for.
+    pub(super) fn look_for_waiting(&self, customer: &Customer) {
         if self.is_short.load(SeqCst) || customer.tenant.account().waiting.used() > 0 {
             self.admit_next();
         }
@@ -210,7 +210,8 @@ impl Lines {
         let first = able.min_by_key(|(_, line)| {
             let [app, tenant] = line.customer.accounts();
             let came = line.waiting.front().map_or(0, |ticket| ticket.number);
-            (tenant.running.used(), app.running.used(), came)
+            let recent = line.customer.recent_cpu();
+            (tenant.running.used(), recent, app.running.used(), came)
         });
         first.map(|(index, _)| index)
     }
@@ -320,74 +321,102 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The right to run. Dropping it lets the next one in.
-#[derive(Debug)]
-pub(super) struct Place(Option<Arc<Customer>>);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Budget;
+    use crate::sandbox::engine::Engine;
+    use crate::sandbox::tenant::Tenant;
 
-impl Place {
-    /// Frees the place and lets nobody in.
-    fn leave_silently(mut self) {
-        if let Some(customer) = self.0.take() {
-            free(&customer);
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(customer) = self.0.take() {
-            free(&customer);
-            customer.gate().look_for_waiting(&customer);
-        }
-    }
-}
-
-fn free(customer: &Customer) {
-    customer.gate().places.give_back(1);
-    customer.leave();
-}
-
-/// Memory of an instance, on the accounts of its application and tenant.
-/// Dropping it gives it back.
-#[derive(Debug)]
-pub(super) struct Claim {
-    customer: Arc<Customer>,
-    bytes: u64,
-}
-
-impl Claim {
-    /// Claims so much in all.
-    pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), &Account> {
-        let more = bytes.saturating_sub(self.bytes);
-        let [app, tenant] = self.customer.accounts();
-        if !app.memory_bytes.take(more) {
-            return Err(app);
-        }
-        if !tenant.memory_bytes.take(more) {
-            app.memory_bytes.give_back(more);
-            return Err(tenant);
-        }
-        self.bytes += more;
-        Ok(())
+    fn engine(places: usize) -> Engine {
+        let options = Engine::options().instances_max(places);
+        options.start().expect("an engine")
     }
 
-    fn give_back(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        for account in self.customer.accounts() {
-            account.memory_bytes.give_back(bytes);
-        }
+    fn customer(engine: &Engine, budget: &Budget) -> Arc<Customer> {
+        let tenant = Tenant::new(engine, "tenant", budget.clone());
+        Customer::new(&tenant, "app", budget, 1)
     }
 
-    fn leave_silently(mut self) {
-        self.give_back();
+    async fn enter(customer: &Arc<Customer>) -> Result<Admitted, Fault> {
+        customer.gate().enter(customer, &Journal::new()).await
     }
-}
 
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.give_back();
-            self.customer.gate().look_for_waiting(&self.customer);
+    #[tokio::test]
+    async fn conformance_75_a_full_queue_is_a_503_at_once() {
+        let engine = engine(10);
+        let customer = customer(&engine, &Budget::strict().requests_max(1).queue_max(0));
+        let admitted = enter(&customer).await.expect("the first");
+        let fault = enter(&customer).await.expect_err("the second");
+        assert_eq!((fault.status().as_u16(), fault.cause()), (503, "queue"));
+        drop(admitted);
+        enter(&customer).await.expect("after the first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_has_an_end() {
+        let engine = engine(10);
+        let customer = customer(&engine, &Budget::strict().requests_max(1));
+        let _admitted = enter(&customer).await.expect("the first");
+        let fault = enter(&customer).await.expect_err("the second");
+        assert_eq!(fault.cause(), "requests");
+        assert!(customer.accounts().map(|account| account.waiting.used()) == [0, 0]);
+        assert!(customer.gate().lock().lines.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_is_given_back() {
+        let engine = engine(1);
+        let customers = [0; 2].map(|_| customer(&engine, &Budget::strict()));
+        let admitted = enter(&customers[0]).await.expect("the only place");
+        let waiting = enter(&customers[1]);
+        assert!(futures_util::future::FutureExt::now_or_never(waiting).is_none());
+        drop(admitted);
+        for customer in &customers {
+            customer.idle().await;
+            let [app, tenant] = customer.accounts();
+            for used in [
+                &app.running,
+                &app.memory_bytes,
+                &tenant.running,
+                &tenant.waiting,
+            ] {
+                assert_eq!(used.used(), 0);
+            }
         }
+        assert_eq!(customers[0].gate().places.used(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nobody_waits_for_ever() {
+        let engine = engine(3);
+        let budget = Budget::strict()
+            .requests_max(2)
+            .memory_max(3)
+            .queue_max(100_000)
+            .queue_wait_max(Duration::from_secs(600));
+        let customers = [0; 4].map(|_| customer(&engine, &budget));
+        let mut tasks = Vec::new();
+        for number in 0..4000_usize {
+            let customer = customers[number % 4].clone();
+            tasks.push(tokio::spawn(async move {
+                if number % 10 == 0 {
+                    // Some change their mind.
+                    let waiting = tokio::time::timeout(Duration::ZERO, enter(&customer));
+                    drop(waiting.await);
+                    return;
+                }
+                let admitted = enter(&customer).await.expect("a place");
+                if number % 3 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                drop(admitted);
+            }));
+        }
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+        assert_eq!(customers[0].gate().places.used(), 0);
+        assert!(customers[0].gate().lock().lines.is_empty());
     }
 }

@@ -7,20 +7,25 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::admission::{Admitted, Claim};
+use super::admission::Admitted;
 use super::background;
+use super::compile;
 use super::engine::Engine;
 use super::fault;
 use super::guest::Sandbox;
 use super::incoming::limit_body;
 use super::limits::Meter;
 use super::load;
+use super::place::Claim;
 use super::reply::Reply;
+use super::secrets::Secrets;
 use super::tenant::{Customer, Tenant};
 use super::worlds::{self, World};
 use crate::cgi;
@@ -41,6 +46,7 @@ struct Deployment {
     world: Box<dyn World>,
     policy: Arc<Policy>,
     customer: Arc<Customer>,
+    secrets: Arc<Secrets>,
     has_told_of_folders: Arc<AtomicBool>,
 }
 
@@ -76,12 +82,21 @@ impl App {
     ) -> Result<Self, SetupError> {
         let (tenant, name) = (tenant.clone(), name.to_owned());
         let path = path.as_ref().to_owned();
-        let loading = tokio::task::spawn_blocking(move || {
+        let load = move || {
             let bytes = load::read(&path)?;
             Self::compile(&tenant, &name, &path.display().to_string(), &bytes, policy)
+        };
+        // A thread of its own, because it may wait for its turn to compile: the
+        // runtime's are needed for guests' files.
+        let (loaded, loading) = oneshot::channel();
+        let thread = thread::Builder::new().name("loading".to_owned());
+        let started = thread.spawn(move || {
+            // Nobody to tell is no error: they changed their mind.
+            let _ = loaded.send(load());
         });
-        loading.await.unwrap_or_else(|panic| {
-            let sentence = format!("compiling broke off, which is an error of ours: {panic}");
+        started.map_err(|error| SetupError::new(format!("no thread can be started: {error}")))?;
+        loading.await.unwrap_or_else(|_| {
+            let sentence = "compiling broke off, which is an error of ours";
             Err(SetupError::new(sentence))
         })
     }
@@ -111,9 +126,10 @@ impl App {
         bytes: &[u8],
         policy: Policy,
     ) -> Result<Self, SetupError> {
-        let loaded = load::code(tenant.engine(), file, bytes)?;
+        let loaded = compile::code(tenant.engine(), tenant.name(), file, bytes)?;
         let memory_bytes = load::check_size(file, &loaded.code, &policy, tenant.budget())?;
         load::check_folders(&policy)?;
+        let secrets = Secrets::read(&policy.grants)?;
         loaded.code.prepare(file)?;
         Ok(Self(Arc::new(Deployment {
             name: name.to_owned(),
@@ -121,6 +137,7 @@ impl App {
             world: worlds::bind(&loaded, file, policy.interface.as_deref())?,
             customer: Customer::new(tenant, name, &policy.budget, memory_bytes),
             policy: Arc::new(policy),
+            secrets: Arc::new(secrets),
             has_told_of_folders: Arc::default(),
         })))
     }
@@ -223,6 +240,7 @@ impl Deployment {
             journal: journal.clone(),
             meter: meter.clone(),
             memory,
+            secrets: self.secrets.clone(),
             has_told_of_folders: self.has_told_of_folders.clone(),
         };
         let ending = self.watch(sandbox, request, &reply).await;
@@ -241,6 +259,11 @@ impl Deployment {
                 Fault::NoResponse("it set no status and wrote nothing".to_owned())
             }
         };
+        let bytes = fault.log_lines().iter().map(String::len).sum();
+        if let Some(account) = self.customer.log(bytes) {
+            account.tell_of_log(&journal);
+            journal.mute();
+        }
         if !reply.fail(fault.clone()) {
             late_fault(&fault, &journal);
         }
@@ -316,7 +339,9 @@ enum Ending {
 fn late_fault(fault: &Fault, journal: &Journal) {
     let request = journal.number();
     let text = format!("after its answer was complete: {fault}");
-    text.lines()
-        .for_each(|line| tracing::warn!(request, "{line}"));
+    if !journal.is_muted() {
+        text.lines()
+            .for_each(|line| tracing::warn!(request, "{line}"));
+    }
     journal.say(&format!("fcgi-wasm: request {request}: {text}"));
 }

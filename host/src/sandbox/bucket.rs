@@ -48,8 +48,12 @@ impl Bucket {
 
     /// How long until there is something in it; zero if there is.
     pub(super) fn wait(&self) -> Duration {
-        let full_in = self.full_at.load(Relaxed).saturating_sub(self.now());
-        Duration::from_nanos(full_in.saturating_sub(self.refill))
+        Duration::from_nanos(self.full_in().saturating_sub(self.refill))
+    }
+
+    /// How long until it is full: the longer, the more was taken lately.
+    pub(super) fn full_in(&self) -> u64 {
+        self.full_at.load(Relaxed).saturating_sub(self.now())
     }
 
     /// Whether nothing is in it.

@@ -97,13 +97,9 @@ impl Cache {
 
     /// Keeps code that was compiled from these bytes. That it can not be kept
     /// is no reason not to serve it.
-    pub(super) fn put(&self, wasmtime: &wasmtime::Engine, bytes: &[u8], code: &Code) {
+    pub(super) fn put(&self, wasmtime: &wasmtime::Engine, bytes: &[u8], artifact: &[u8]) {
         let path = self.path(wasmtime, bytes, FINISHED);
-        let kept = code
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|artifact| self.write(&path, &artifact));
-        if let Err(error) = kept {
+        if let Err(error) = self.write(&path, artifact) {
             tracing::warn!("cannot keep {}: {error}", path.display());
         }
         self.shrink(CACHE_BYTES_MAX);
@@ -203,7 +199,7 @@ fn has_its_hash(file: &File) -> io::Result<bool> {
 
 #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
 fn load_trusted(wasmtime: &wasmtime::Engine, path: &Path, kind: Kind) -> wasmtime::Result<Code> {
-    // SAFETY: the file must be what `Code::serialize` gave. It stands in a
+    // SAFETY: the file must be what wasmtime compiled. It stands in a
     // folder that only this user can write to, belongs to this user, and ends
     // in the hash of its contents, which `write` put there.
     unsafe { Code::load(wasmtime, path, kind) }

@@ -1,14 +1,18 @@
 //! What all applications of a process share: wasmtime, the cache of compiled
 //! code, and the places of the pool that instances are made from.
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use super::admission::Gate;
-use super::background::Background;
+use super::background::{Background, give_way};
 use super::cache::Cache;
+use super::compile;
+use super::compiler::Compiler;
 use super::runtime::{Flavour, Runtime};
+use super::turns::Turns;
 use crate::setup::SetupError;
 
 /// How the engine is set up.
@@ -16,6 +20,7 @@ use crate::setup::SetupError;
 pub struct EngineOptions {
     instances_max: usize,
     cache: Option<PathBuf>,
+    compiler: Option<Compiler>,
 }
 
 impl EngineOptions {
@@ -36,6 +41,15 @@ impl EngineOptions {
         self
     }
 
+    /// Compiles in processes of this program's, which can be ended when they
+    /// take too much. Unless set, this process compiles, and a component that
+    /// passes the checks but takes the compiler long can not be stopped.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(compiler);
+        self
+    }
+
     /// Starts the engine.
     ///
     /// # Errors
@@ -49,6 +63,8 @@ impl EngineOptions {
             plain,
             concurrent: OnceLock::new(),
             cache,
+            compiler: self.compiler,
+            turns: Turns::default(),
             gate: Arc::new(Gate::new(self.instances_max)),
             background: Arc::default(),
             tenants: Arc::default(),
@@ -62,6 +78,7 @@ impl Default for EngineOptions {
         Self {
             instances_max: 256,
             cache: None,
+            compiler: None,
         }
     }
 }
@@ -75,6 +92,8 @@ struct Shared {
     /// Started with the first guest that needs it.
     concurrent: OnceLock<Runtime>,
     cache: Option<Cache>,
+    compiler: Option<Compiler>,
+    turns: Turns,
     gate: Arc<Gate>,
     background: Arc<Background>,
     /// How many there are.
@@ -108,6 +127,33 @@ impl Engine {
         self.0.plain.is_pooled
     }
 
+    /// What the process of a [`Compiler`] does: reads a component from its
+    /// input, compiles it within the limits that came with it, and writes the
+    /// code to its output.
+    ///
+    /// # Errors
+    ///
+    /// If it can not be compiled. The sentence has to be the last line of the
+    /// process's standard error.
+    pub fn compile_for_parent(
+        mut input: impl Read,
+        mut output: impl Write,
+    ) -> Result<(), SetupError> {
+        compile::compile_for_parent(&mut input, &mut output).map_err(SetupError::new)
+    }
+
+    /// Runs what compiles, on threads that give way to others.
+    pub(super) fn compile_gently<T: Send>(
+        &self,
+        compile: impl FnOnce() -> Result<T, String> + Send,
+    ) -> Result<T, String> {
+        let threads = rayon::ThreadPoolBuilder::new()
+            .start_handler(|_| give_way())
+            .build()
+            .map_err(|error| format!("no threads can be started: {error}"))?;
+        threads.install(compile)
+    }
+
     /// wasmtime as a guest of this flavour needs it.
     pub(super) fn runtime(&self, flavour: Flavour) -> Result<&Runtime, SetupError> {
         if flavour == Flavour::Plain {
@@ -123,6 +169,14 @@ impl Engine {
 
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.0.cache.as_ref()
+    }
+
+    pub(super) fn compiler(&self) -> Option<&Compiler> {
+        self.0.compiler.as_ref()
+    }
+
+    pub(super) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     pub(super) fn gate(&self) -> &Arc<Gate> {

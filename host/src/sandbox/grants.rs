@@ -9,6 +9,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::cgi_io::{CgiInput, CgiOutput};
+use super::secrets::Secrets;
 use super::stdio::LogStream;
 use crate::message::Journal;
 use crate::policy::{AddressPattern, Policy};
@@ -27,6 +28,7 @@ pub(super) struct Program {
 /// it has what its policy grants.
 pub(super) fn wasi(
     policy: &Policy,
+    secrets: &Secrets,
     journal: &Arc<Journal>,
     log: LogStream,
     program: Option<Program>,
@@ -40,7 +42,8 @@ pub(super) fn wasi(
         Some(program) => {
             builder.arg(name_of(&program.variables));
             // What the operator sets is not overridden by a request.
-            let is_set = |name: &str| policy.grants.variables.iter().any(|(set, _)| set == name);
+            let of_operator = || policy.grants.variables.iter().chain(&secrets.variables);
+            let is_set = |name: &str| of_operator().any(|(set, _)| set == name);
             for (name, value) in &program.variables {
                 if !is_set(name) {
                     builder.env(name, value);
@@ -51,6 +54,7 @@ pub(super) fn wasi(
     }
     builder.stderr(log);
     builder.envs(&policy.grants.variables);
+    builder.envs(&secrets.variables);
     for folder in &policy.grants.folders {
         let permissions = match folder.is_read_only {
             true => FsPerms::ReadOnly,

@@ -10,12 +10,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::admission::Claim;
 use super::grants::{self, Program};
 use super::incoming::Incoming;
 use super::limits::{MemoryLimit, Meter};
 use super::outbound::Outbound;
+use super::place::Claim;
 use super::reply::Reply;
+use super::secrets::Secrets;
 use super::stdio::LogStream;
 use super::tenant::Customer;
 use crate::message::{Journal, Params, RequestBody};
@@ -41,6 +42,7 @@ pub(super) struct Sandbox {
     pub(super) journal: Arc<Journal>,
     pub(super) meter: Arc<Meter>,
     pub(super) memory: Claim,
+    pub(super) secrets: Arc<Secrets>,
     /// Whether the application's operator was told how to grant it folders.
     pub(super) has_told_of_folders: Arc<AtomicBool>,
 }
@@ -59,6 +61,7 @@ impl Sandbox {
             journal,
             meter,
             memory,
+            secrets,
             has_told_of_folders,
         } = self;
         let mut table = ResourceTable::new();
@@ -76,6 +79,7 @@ impl Sandbox {
             outbound: Outbound::new(policy.clone(), journal.clone(), meter.customer().cloned()),
             customer: meter.customer().cloned(),
             policy: policy.clone(),
+            secrets,
             journal,
             has_told_of_folders,
             table,
@@ -109,6 +113,7 @@ pub(super) struct Guest {
     pub(super) reply: Option<Reply>,
     policy: Arc<Policy>,
     customer: Option<Arc<Customer>>,
+    secrets: Arc<Secrets>,
     journal: Arc<Journal>,
     has_told_of_folders: Arc<AtomicBool>,
     memory: MemoryLimit,
@@ -152,7 +157,7 @@ impl Guest {
 
     /// What the application was set, and what the web server sets for it.
     pub(super) fn settings(&mut self) -> &WasiConfigVariables {
-        let (policy, params) = (&self.policy, &self.params);
+        let (policy, params, secrets) = (&self.policy, &self.params, &self.secrets);
         self.settings.get_or_insert_with(|| {
             let mut settings = WasiConfigVariables::new();
             for (name, value) in &policy.grants.settings {
@@ -163,6 +168,9 @@ impl Guest {
                     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
                     settings.insert(text(name), text(value));
                 }
+            }
+            for (name, value) in &secrets.settings {
+                settings.insert(name, value);
             }
             settings
         })
@@ -178,7 +186,8 @@ impl Guest {
 
     fn builder(&mut self) -> WasiCtxBuilder {
         let log = self.log().other();
-        grants::wasi(&self.policy, &self.journal, log, self.program.take())
+        let program = self.program.take();
+        grants::wasi(&self.policy, &self.secrets, &self.journal, log, program)
     }
 }
 

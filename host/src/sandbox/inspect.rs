@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::engine::Engine;
-use super::{load, worlds};
+use super::{compile, load, worlds};
 use crate::message::Role;
 use crate::policy::{Budget, Policy};
 use crate::setup::SetupError;
@@ -125,7 +125,7 @@ impl Inspection {
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Self, SetupError> {
         let name = path.display().to_string();
         let bytes = load::read(path)?;
-        let loaded = load::code(engine, &name, &bytes)?;
+        let loaded = compile::code(engine, &name, &name, &bytes)?;
         let unlimited = Policy::strict()
             .memory_max(u64::MAX)
             .budget(Budget::strict().memory_max(u64::MAX));

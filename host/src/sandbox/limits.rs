@@ -11,9 +11,9 @@ use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use super::account::MEMORY_SUM;
-use super::admission::Claim;
 use super::background::is_background;
 use super::guest::Guest;
+use super::place::Claim;
 use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Usage};
 

@@ -1,32 +1,48 @@
-//! From a file to compiled code, by way of the cache.
+//! A file, and what becomes of it: code that can be linked.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use wasmtime::component::{self, Component};
 use wasmtime::{Module, ResourcesRequired};
 
-use super::engine::Engine;
 use super::guest::Guest;
-use super::runtime::{Flavour, MEMORIES_MAX, Runtime, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use super::runtime::{MEMORIES_MAX, Runtime, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::policy::{Budget, Policy};
 use crate::setup::SetupError;
 
 /// The largest file that is read, bytes. CPython with a web framework has
 /// 30 MB, StarlingMonkey 15.
-const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// The file's bytes.
+/// The file's bytes. All that follows goes by them, so that it does not matter
+/// whether the file changes meanwhile.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
     let shown = path.display();
     let cannot = |error| SetupError::new(format!("cannot read {shown}: {error}"));
-    let file = File::open(path).map_err(cannot)?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
+    // Opening a named pipe would wait for a writer.
+    let nonblocking = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
         .map_err(cannot)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
+    let meta = file.metadata().map_err(cannot)?;
+    if !meta.is_file() {
+        return Err(SetupError::new(format!(
+            "{shown} is no file, but a folder, pipe or device"
+        )));
+    }
+    let mut bytes = Vec::new();
+    if meta.len() <= FILE_BYTES_MAX {
+        file.take(FILE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
+    }
+    if meta.len().max(bytes.len() as u64) > FILE_BYTES_MAX {
         return Err(SetupError::new(format!(
             "{shown} has over {FILE_BYTES_MAX} bytes, which is more than is loaded"
         )));
@@ -97,65 +113,6 @@ pub(super) enum Code {
     Module(Module),
 }
 
-/// The compiled code, from the cache or else into it.
-pub(super) fn code<'e>(
-    engine: &'e Engine,
-    name: &str,
-    bytes: &[u8],
-) -> Result<Loaded<'e>, SetupError> {
-    if let Some(complaint) = what_else(bytes) {
-        return Err(SetupError::new(format!("{name} {complaint}")));
-    }
-    let kind = Kind::of(bytes);
-    let plain = engine.runtime(Flavour::Plain)?;
-    if let Some(cache) = engine.cache() {
-        if let Some(code) = cache.get(&plain.wasmtime, bytes, kind) {
-            return Ok(Loaded {
-                runtime: plain,
-                code,
-            });
-        }
-        if cache.needs_concurrency(&plain.wasmtime, bytes) {
-            let runtime = engine.runtime(Flavour::Concurrent)?;
-            if let Some(code) = cache.get(&runtime.wasmtime, bytes, kind) {
-                return Ok(Loaded { runtime, code });
-            }
-        }
-    }
-    tracing::info!("compiling {name}");
-    let (runtime, code) = compile(engine, plain, bytes, kind)
-        .map_err(|error| SetupError::new(format!("{name} can not be compiled: {error:#}")))?;
-    if let Some(cache) = engine.cache() {
-        cache.put(&runtime.wasmtime, bytes, &code);
-        if !std::ptr::eq(runtime, plain) {
-            cache.put_needs_concurrency(&plain.wasmtime, bytes);
-        }
-    }
-    Ok(Loaded { runtime, code })
-}
-
-/// Compiles for the cheap set-up if that is enough: a guest that is not valid
-/// there is either one for WASI 0.3, or wrong.
-fn compile<'e>(
-    engine: &'e Engine,
-    plain: &'e Runtime,
-    bytes: &[u8],
-    kind: Kind,
-) -> wasmtime::Result<(&'e Runtime, Code)> {
-    if kind == Kind::Module {
-        let module = Module::new(&plain.wasmtime, bytes)?;
-        return Ok((plain, Code::Module(module)));
-    }
-    if let Ok(component) = Component::new(&plain.wasmtime, bytes) {
-        return Ok((plain, Code::Component(component)));
-    }
-    let runtime = engine
-        .runtime(Flavour::Concurrent)
-        .map_err(wasmtime::Error::new)?;
-    let component = Component::new(&runtime.wasmtime, bytes)?;
-    Ok((runtime, Code::Component(component)))
-}
-
 /// What a file contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -164,9 +121,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn of(bytes: &[u8]) -> Self {
-        let is_text_module = bytes.trim_ascii_start().starts_with(b"(module");
-        match bytes.starts_with(MODULE_MAGIC) || is_text_module {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        match bytes.starts_with(MODULE_MAGIC) {
             true => Self::Module,
             false => Self::Component,
         }
@@ -177,11 +133,11 @@ impl Kind {
 const MODULE_MAGIC: &[u8] = b"\0asm\x01\0\0\0";
 
 impl Code {
-    /// Loads what [`Self::serialize`] gave.
+    /// Loads what wasmtime compiled.
     ///
     /// # Safety
     ///
-    /// The file is run as it is: it must be one that `serialize` gave.
+    /// The file is run as it is: it must be what wasmtime made.
     #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
     pub(super) unsafe fn load(
         wasmtime: &wasmtime::Engine,
@@ -202,13 +158,6 @@ impl Code {
         match self {
             Self::Component(component) => component.get_export_index(None, name).is_some(),
             Self::Module(module) => module.get_export_index(name).is_some(),
-        }
-    }
-
-    pub(super) fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
-        match self {
-            Self::Component(component) => component.serialize(),
-            Self::Module(module) => module.serialize(),
         }
     }
 
@@ -238,32 +187,6 @@ impl Code {
         prepared
             .map_err(|error| SetupError::new(format!("{name} can not be made ready: {error:#}")))
     }
-}
-
-/// What the file is, if it is no component, and what to do about it.
-fn what_else(bytes: &[u8]) -> Option<String> {
-    let complaint = match bytes {
-        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return None,
-        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => return None,
-        [b'\0', b'a', b's', b'm', ..] => {
-            "is WebAssembly of a version that is not known here: build it with current tools"
-        }
-        [0x7f, b'E', b'L', b'F', ..] => {
-            "is an ELF file: a program for this machine, or a component compiled ahead of time. \
-             Give the .wasm file itself; what is compiled from it is cached"
-        }
-        [b'#', b'!', ..] => "is a script; what is served here are WebAssembly components",
-        [] => "is empty",
-        _ if is_text_format(bytes) => return None,
-        _ => "is no WebAssembly component",
-    };
-    Some(complaint.to_owned())
-}
-
-/// Whether it is WebAssembly's text format, which is compiled as well.
-fn is_text_format(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_start();
-    text.starts_with(b"(component") || text.starts_with(b"(module") || text.starts_with(b";;")
 }
 
 /// Whether an instance of it can be made: the engine's pool has room for it, and
@@ -325,27 +248,4 @@ pub(super) fn check_folders(policy: &Policy) -> Result<(), SetupError> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_component_is_told_what_it_is() {
-        let cases: &[(&[u8], &str)] = &[
-            (b"", "is empty"),
-            (b"\0asm\x0a\0\x01\0", "not known here"),
-            (b"\x7fELF\x02", "ELF"),
-            (b"#!/bin/sh", "script"),
-            (b"hello", "no WebAssembly component"),
-        ];
-        for (bytes, expected) in cases {
-            let complaint = what_else(bytes).expect("a complaint");
-            assert!(complaint.contains(expected), "{complaint:?}");
-        }
-        assert_eq!(what_else(b"\0asm\x0d\0\x01\0"), None);
-        assert_eq!(what_else(b"\0asm\x01\0\0\0"), None);
-        assert_eq!(what_else(b"  (component)"), None);
-    }
 }

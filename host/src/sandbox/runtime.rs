@@ -59,6 +59,36 @@ pub(super) enum Flavour {
     Concurrent,
 }
 
+impl Flavour {
+    /// wasmtime as it compiles for this flavour, and runs nothing: it takes no
+    /// address space.
+    pub(super) fn compiler(self, is_pooled: bool) -> wasmtime::Result<wasmtime::Engine> {
+        let mut config = common_config(self);
+        if !is_pooled {
+            spare_addresses(&mut config);
+        }
+        wasmtime::Engine::new(&config)
+    }
+
+    /// How a compiler's output begins.
+    pub(super) fn mark(self) -> u8 {
+        match self {
+            Self::Plain => b'p',
+            Self::Concurrent => b'c',
+        }
+    }
+
+    /// The flavour that a compiler's output is for, and the rest of it.
+    pub(super) fn of_artifact(mut output: Vec<u8>) -> Option<(Self, Vec<u8>)> {
+        let flavours = [Self::Plain, Self::Concurrent];
+        let flavour = flavours
+            .into_iter()
+            .find(|flavour| output.first() == Some(&flavour.mark()))?;
+        output.remove(0);
+        Some((flavour, output))
+    }
+}
+
 /// wasmtime, set up for one flavour.
 pub(super) struct Runtime {
     pub(super) wasmtime: wasmtime::Engine,
@@ -101,7 +131,17 @@ fn start_wasmtime(
          --max-concurrent ({reason:#})"
     );
     let mut config = common_config(flavour);
-    // Memories that need hardly more address space than they have bytes.
+    spare_addresses(&mut config);
+    let engine = wasmtime::Engine::new(&config).map_err(|error| {
+        SetupError::new(format!(
+            "WebAssembly can not be run on this system: {error:#}"
+        ))
+    })?;
+    Ok((engine, false))
+}
+
+/// Memories that need hardly more address space than they have bytes.
+fn spare_addresses(config: &mut Config) {
     config
         .memory_reservation(0)
         .memory_reservation_for_growth(1024 * 1024)
@@ -109,12 +149,6 @@ fn start_wasmtime(
         .gc_heap_reservation(0)
         .gc_heap_reservation_for_growth(1024 * 1024)
         .gc_heap_guard_size(0);
-    let engine = wasmtime::Engine::new(&config).map_err(|error| {
-        SetupError::new(format!(
-            "WebAssembly can not be run on this system: {error:#}"
-        ))
-    })?;
-    Ok((engine, false))
 }
 
 fn common_config(flavour: Flavour) -> Config {

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use super::account::{Account, LOG};
+use super::account::Account;
 use super::tenant::Customer;
 use crate::message::{Journal, printable};
 
@@ -106,15 +106,13 @@ impl Log {
             return;
         }
         let request = self.journal.number();
-        let customer = self.customer.iter();
-        if let Some(account) = customer
-            .flat_map(|customer| customer.accounts())
-            .find(|account| !account.may_log(line.len() + LINE_COST_BYTES))
-        {
+        let cost = line.len() + LINE_COST_BYTES;
+        let customer = self.customer.as_ref();
+        if let Some(account) = customer.and_then(|customer| customer.log(cost)) {
             self.drop_rest(account);
             return;
         }
-        let after = left.saturating_sub(line.len() + LINE_COST_BYTES);
+        let after = left.saturating_sub(cost);
         self.bytes_left.store(after, Ordering::Relaxed);
         if after > 0 {
             tracing::info!(target: "guest", request, "{line}");
@@ -132,15 +130,7 @@ impl Log {
     /// The limit over time is reached: no more of this request.
     fn drop_rest(&self, account: &Account) {
         self.bytes_left.store(0, Ordering::Relaxed);
-        if let Some(unsaid) = account.is_news(LOG) {
-            let request = self.journal.number();
-            let owner = &account.owner;
-            tracing::warn!(
-                target: "guest",
-                request,
-                "over budget: {LOG} of {owner}: output is dropped ({unsaid} more requests since it was last said)"
-            );
-        }
+        account.tell_of_log(&self.journal);
         self.journal
             .say("fcgi-wasm: the application's further output is dropped: it logs too much");
     }
@@ -251,7 +241,7 @@ mod tests {
     #[test]
     fn two_streams_do_not_mix_their_lines() {
         let journal = Arc::new(Journal::new());
-        let one = LogStream::new(journal.clone(), 1000);
+        let one = LogStream::new(journal.clone(), 1000, None);
         let two = one.other();
         one.write_now(b"half of ");
         two.write_now(b"other\n");

@@ -155,6 +155,18 @@ impl Customer {
         }
     }
 
+    /// Takes so many bytes of what may be written to the log. Whose limit is
+    /// reached, if one is.
+    pub(super) fn log(&self, bytes: usize) -> Option<&Account> {
+        let mut accounts = self.accounts().into_iter();
+        accounts.find(|account| !account.may_log(bytes))
+    }
+
+    /// How much its tenant has computed lately, to compare it with others.
+    pub(super) fn recent_cpu(&self) -> u64 {
+        self.tenant.0.modesty.full_in()
+    }
+
     /// Whether its tenant uses much of the machine while there are others.
     pub(super) fn is_greedy(&self) -> bool {
         let state = &self.tenant.0;

@@ -1,10 +1,11 @@
 //! `fcgi-wasm compile`.
 
+use std::io::{stdin, stdout};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use fcgi_wasm::{App, Policy};
+use fcgi_wasm::{App, Engine, Policy};
 
 use crate::args::Compile;
 use crate::engine;
@@ -25,5 +26,11 @@ pub(crate) fn run(args: &Compile) -> Result<ExitCode> {
         let seconds = started.elapsed().as_secs_f32();
         tracing::info!("{} is ready to be served ({seconds:.1} s)", path.display());
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The process that compiles one component, for a server that is its parent.
+pub(crate) fn run_for_server() -> Result<ExitCode> {
+    Engine::compile_for_parent(stdin().lock(), stdout().lock())?;
     Ok(ExitCode::SUCCESS)
 }

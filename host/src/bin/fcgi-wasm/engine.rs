@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::Engine;
+use fcgi_wasm::{Compiler, Engine};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::CacheArgs;
@@ -13,10 +13,18 @@ use crate::args::CacheArgs;
 /// How long a load may take before a terminal is told what takes so long.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// This program, even if its file was replaced meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// Starts the engine, with the cache that was asked for. The default one is
 /// done without if it can not be used: a service may have no home.
 pub(crate) fn start(cache: &CacheArgs, instances_max: usize) -> Result<Engine> {
-    let options = Engine::options().instances_max(instances_max);
+    let options = Engine::options()
+        .instances_max(instances_max)
+        .compiler(Compiler::new(
+            OWN_PROGRAM,
+            ["compile-for-server", "--quiet"],
+        ));
     if cache.no_cache {
         return Ok(options.start()?);
     }

@@ -45,5 +45,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::New(new) => new::run(&new),
         Command::Completions(completions) => Ok(manual::completions(&completions)),
         Command::Man(man) => manual::pages(&man),
+        Command::CompileForServer => compile::run_for_server(),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args as ArgGroup;
-use fcgi_wasm::{AddressPattern, Budget, Folder, Grants, HostPattern, Policy};
+use fcgi_wasm::{AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret};
 
 use super::values::{count, duration, pair, size};
 
@@ -105,6 +105,12 @@ pub(crate) struct GrantArgs {
     /// name goes before it, so that a web server can set it by location.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) config: Vec<(String, String)>,
+    /// An environment variable with what is in a file, which nobody else may read (repeatable)
+    #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
+    pub(crate) secret_env: Vec<(String, String)>,
+    /// A setting with what is in a file, which nobody else may read (repeatable)
+    #[arg(long, value_name = "KEY=FILE", value_parser = pair)]
+    pub(crate) secret_config: Vec<(String, String)>,
     /// A host to send HTTP requests to: a name, *.name or *, with a port if wanted (repeatable)
     #[arg(long, value_name = "HOST", value_parser = HostPattern::parse)]
     pub(crate) allow_host: Vec<HostPattern>,
@@ -127,6 +133,12 @@ impl GrantArgs {
         }
         for (name, value) in &self.config {
             grants = grants.setting(name, value);
+        }
+        for (name, file) in &self.secret_env {
+            grants = grants.secret(Secret::variable(name, file));
+        }
+        for (name, file) in &self.secret_config {
+            grants = grants.secret(Secret::setting(name, file));
         }
         for pattern in &self.allow_host {
             grants = grants.host(pattern.clone());

@@ -55,6 +55,9 @@ pub(crate) enum Command {
     New(New),
     Completions(Completions),
     Man(Man),
+    /// Compile what comes on the standard input, for a server
+    #[command(hide = true)]
+    CompileForServer,
 }
 
 impl Command {

@@ -1,0 +1,195 @@
+//! What a noisy neighbour costs: twenty quiet tenants ask at a fixed rate over
+//! a unix socket, alone and beside one that spins, floods or takes memory, in
+//! turns in one run. The ratio of their latencies is what counts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use fcgi_wasm::fastcgi::{Client, Reply, RequestId, Role, write_pair};
+use fcgi_wasm::{App, Budget, Engine, FastCgi, Listener, Policy, Router, Server, Tenant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::time::{Instant, interval, sleep};
+
+const QUIET_TENANTS: usize = 20;
+
+/// How often each of them asks: together they ask 200 times a second, which is
+/// little for any machine.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// How often each kind of noise has its turn, each time after silence, and how
+/// long that takes.
+const ROUNDS: usize = 3;
+const TURN: Duration = Duration::from_secs(4);
+
+/// How long a new noise lasts before it counts: the first seconds of a flood
+/// are the same as all others, but those of a connection are not.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// Connections of the noisy one, each of which asks for one thing after the
+/// other.
+const NOISY_CONNECTIONS: usize = 200;
+
+const NOISES: &[(&str, &str)] = &[
+    ("spins", "/spin"),
+    ("floods", "/hello"),
+    ("takes memory", "/grow"),
+    ("traps", "/trap"),
+];
+
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+fn main() {
+    // The tenants' web server, in a runtime of its own: it is not what is measured.
+    let clients = Runtime::new().expect("a runtime");
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let router = runtime.block_on(tenants());
+    let listener = Listener::unix(&path).expect("a socket");
+    let server = Server::new(router).listen(listener, FastCgi::default());
+    runtime.spawn(server.run_until(std::future::pending()));
+
+    println!(
+        "{:<14} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+        "a neighbour", "p50 alone", "p50 beside", "ratio", "p99 alone", "p99 beside", "ratio"
+    );
+    for (noise, noise_path) in NOISES {
+        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            alone.extend(clients.block_on(measure(&path)));
+            let (stop, stopped) = watch::channel(());
+            for _ in 0..NOISY_CONNECTIONS {
+                clients.spawn(be_noisy(path.clone(), noise_path, stopped.clone()));
+            }
+            clients.block_on(sleep(WARM_UP));
+            beside.extend(clients.block_on(measure(&path)));
+            drop(stop);
+            clients.block_on(sleep(WARM_UP));
+        }
+        let [p50_alone, p99_alone] = percentiles(alone);
+        let [p50_beside, p99_beside] = percentiles(beside);
+        println!(
+            "{noise:<14} {p50_alone:>10.2} {p50_beside:>10.2} {:>10.2} {p99_alone:>10.2} \
+             {p99_beside:>10.2} {:>10.2}",
+            p50_beside / p50_alone,
+            p99_beside / p99_alone
+        );
+    }
+}
+
+async fn tenants() -> Router {
+    let engine = Engine::start().expect("an engine");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasm32-wasip2/guest");
+    let load = async |name: &str, file: &str| {
+        let tenant = Tenant::new(&engine, name, Budget::strict());
+        let policy = Policy::strict().cpu_time_max(Duration::from_secs(60));
+        let app = App::load_for(&tenant, name, folder.join(file), policy).await;
+        app.expect("`make bench` builds the guests")
+    };
+    let mut router = Router::new().route("noisy/", load("noisy", "naughty.wasm").await);
+    for number in 0..QUIET_TENANTS {
+        let name = format!("quiet{number}");
+        router = router.route(&format!("{name}/"), load(&name, "naughty.wasm").await);
+    }
+    router
+}
+
+/// The latencies of all quiet tenants, milliseconds.
+async fn measure(path: &Path) -> Vec<f64> {
+    let asking = (0..QUIET_TENANTS).map(|number| tokio::spawn(be_quiet(path.to_owned(), number)));
+    let mut latencies = Vec::new();
+    for asking in asking.collect::<Vec<_>>() {
+        latencies.extend(asking.await.expect("no panic"));
+    }
+    latencies
+}
+
+/// Asks at a fixed rate. An answer that comes late does not make the next
+/// question come late: its latency counts from when it was due.
+async fn be_quiet(path: PathBuf, number: usize) -> Vec<f64> {
+    let host = format!("quiet{number}");
+    let mut peer = Peer::connect(&path).await;
+    sleep(PERIOD * number as u32 / QUIET_TENANTS as u32).await;
+    let end = Instant::now() + TURN;
+    let mut due = interval(PERIOD);
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let due_at = due.tick().await;
+        let answer = peer.ask(&host, "/hello").await;
+        assert!(answer.starts_with(b"Status: 200 OK\r\n"));
+        latencies.push(due_at.elapsed().as_secs_f64() * 1e3);
+    }
+    latencies
+}
+
+async fn be_noisy(path: PathBuf, noise_path: &'static str, mut stopped: watch::Receiver<()>) {
+    let mut peer = Peer::connect(&path).await;
+    let noise = async {
+        loop {
+            peer.ask("noisy", noise_path).await;
+        }
+    };
+    tokio::select! {
+        () = noise => {}
+        _ = stopped.changed() => {}
+    }
+}
+
+struct Peer {
+    stream: UnixStream,
+    client: Client,
+}
+
+impl Peer {
+    async fn connect(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).await.expect("connected");
+        let client = Client::new();
+        Self { stream, client }
+    }
+
+    /// One request, and all of its answer.
+    async fn ask(&mut self, host: &str, path: &str) -> Vec<u8> {
+        let id = RequestId::new(1).expect("an id");
+        let mut pairs = Vec::new();
+        for (name, value) in [
+            ("REQUEST_METHOD", "GET"),
+            ("SCRIPT_NAME", ""),
+            ("PATH_INFO", path),
+            ("REQUEST_URI", path),
+            ("QUERY_STRING", ""),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("HTTP_HOST", host),
+        ] {
+            write_pair(name.as_bytes(), value.as_bytes(), &mut pairs);
+        }
+        self.client
+            .begin(id, Role::Responder, true, Bytes::from(pairs));
+        self.client.end_stdin(id);
+        while self.client.output().has_remaining() {
+            let sent = self.stream.write_buf(self.client.output()).await;
+            sent.expect("sent");
+        }
+        let mut answer = Vec::new();
+        loop {
+            match self.client.next_reply().expect("FastCGI") {
+                Some(Reply::Stdout(_, bytes)) => answer.extend_from_slice(&bytes),
+                Some(Reply::End { .. }) => return answer,
+                Some(_) => {}
+                None => {
+                    self.client.input().reserve(4096);
+                    let read = self.stream.read_buf(self.client.input()).await;
+                    assert!(read.expect("read") > 0, "the connection was closed");
+                }
+            }
+        }
+    }
+}
+
+/// The median, and what 1 % exceed.
+fn percentiles(mut latencies: Vec<f64>) -> [f64; 2] {
+    latencies.sort_by(f64::total_cmp);
+    [50, 99].map(|percent| latencies[(latencies.len() - 1) * percent / 100])
+}

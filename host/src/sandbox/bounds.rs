@@ -1,0 +1,185 @@
+//! How large the parts of a component may be, looked at before anything is
+//! compiled: one pass over the file, that takes no memory.
+//!
+//! A compiler's time and memory grow with these numbers, with some of them
+//! faster than in proportion. All limits are several times what the largest
+//! known applications have: CPython with its libraries, Ruby, StarlingMonkey.
+
+use wasmparser::{Parser, Payload, SectionLimited};
+
+use crate::setup::SetupError;
+
+/// How deep components are nested. CPython's has 3 levels.
+const DEPTH_MAX: usize = 16;
+
+/// Modules and components in it. CPython's has 40.
+const PARTS_MAX: u64 = 1000;
+
+/// Functions of all its modules; Ruby has 20,000.
+const FUNCTIONS_MAX: u64 = 200_000;
+
+/// Bytes of one function; CPython's interpreter loop has some 100,000. Time to
+/// compile grows fastest with this one.
+const FUNCTION_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes of all functions; CPython has 10 MB.
+const CODE_BYTES_MAX: u64 = 96 * 1024 * 1024;
+
+/// Bytes of all types: those of WASI are some 100 KB.
+const TYPE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Imports, exports, aliases, instances, globals, segments and so on.
+const ITEMS_MAX: u64 = 200_000;
+
+/// Whether the component is within these limits. It is not said whether it is
+/// valid: the compiler says that.
+pub(super) fn check(file: &str, bytes: &[u8]) -> Result<(), SetupError> {
+    let mut size = Size::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(|error| {
+            SetupError::new(format!("{file} is not valid WebAssembly: {error}"))
+        })?;
+        size.add(&payload);
+        size.check().map_err(|complaint| {
+            SetupError::new(format!(
+                "{file} is not loaded, because compiling it might take too long: {complaint}"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// What was counted by now.
+#[derive(Debug, Default)]
+struct Size {
+    depth: usize,
+    parts: u64,
+    functions: u64,
+    largest_function_bytes: u64,
+    code_bytes: u64,
+    type_bytes: u64,
+    items: u64,
+}
+
+impl Size {
+    fn add(&mut self, payload: &Payload<'_>) {
+        use Payload::{
+            CodeSectionEntry, CodeSectionStart, ComponentAliasSection, ComponentCanonicalSection,
+            ComponentExportSection, ComponentImportSection, ComponentInstanceSection,
+            ComponentSection, ComponentTypeSection, CoreTypeSection, DataSection, ElementSection,
+            End, ExportSection, FunctionSection, GlobalSection, ImportSection, InstanceSection,
+            MemorySection, ModuleSection, TableSection, TagSection, TypeSection,
+        };
+        match payload {
+            ModuleSection { .. } | ComponentSection { .. } => {
+                self.depth += 1;
+                self.parts += 1;
+            }
+            End(_) => self.depth = self.depth.saturating_sub(1),
+            FunctionSection(section) => self.functions += u64::from(section.count()),
+            CodeSectionStart { size, .. } => self.code_bytes += u64::from(*size),
+            CodeSectionEntry(body) => {
+                let bytes = body.range().len() as u64;
+                self.largest_function_bytes = self.largest_function_bytes.max(bytes);
+            }
+            TypeSection(section) => self.add_types(section),
+            CoreTypeSection(section) => self.add_types(section),
+            ComponentTypeSection(section) => self.add_types(section),
+            ImportSection(section) => self.add_items(section),
+            ExportSection(section) => self.add_items(section),
+            TableSection(section) => self.add_items(section),
+            MemorySection(section) => self.add_items(section),
+            TagSection(section) => self.add_items(section),
+            GlobalSection(section) => self.add_items(section),
+            ElementSection(section) => self.add_items(section),
+            DataSection(section) => self.add_items(section),
+            InstanceSection(section) => self.add_items(section),
+            ComponentInstanceSection(section) => self.add_items(section),
+            ComponentAliasSection(section) => self.add_items(section),
+            ComponentCanonicalSection(section) => self.add_items(section),
+            ComponentImportSection(section) => self.add_items(section),
+            ComponentExportSection(section) => self.add_items(section),
+            _ => {}
+        }
+    }
+
+    fn add_items<T>(&mut self, section: &SectionLimited<'_, T>) {
+        self.items += u64::from(section.count());
+    }
+
+    fn add_types<T>(&mut self, section: &SectionLimited<'_, T>) {
+        self.add_items(section);
+        self.type_bytes += section.range().len() as u64;
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (what, found, most) in [
+            ("levels of components", self.depth as u64, DEPTH_MAX as u64),
+            ("modules and components", self.parts, PARTS_MAX),
+            ("functions", self.functions, FUNCTIONS_MAX),
+            (
+                "bytes in one function",
+                self.largest_function_bytes,
+                FUNCTION_BYTES_MAX,
+            ),
+            ("bytes of code", self.code_bytes, CODE_BYTES_MAX),
+            ("bytes of types", self.type_bytes, TYPE_BYTES_MAX),
+            ("imports, exports and the like", self.items, ITEMS_MAX),
+        ] {
+            if found > most {
+                return Err(format!(
+                    "it has {found} {what}, and at most {most} are taken"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(text: &str) -> String {
+        let bytes = wat::parse_str(text).expect("WAT");
+        let refused = check("app.wasm", &bytes).err();
+        refused.map_or_else(String::new, |error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_ordinary_passes() {
+        assert_eq!(complaint("(component (core module (func)))"), "");
+        assert_eq!(complaint("(module (func) (memory 1))"), "");
+    }
+
+    #[test]
+    fn what_is_too_much_is_named() {
+        let nested = "(component ".repeat(DEPTH_MAX + 1) + &")".repeat(DEPTH_MAX + 1);
+        assert_eq!(complaint(&nested), "");
+        let nested = format!("(component {nested})");
+        assert!(
+            complaint(&nested).contains("17 levels"),
+            "{}",
+            complaint(&nested)
+        );
+        let parts = format!("(component {})", "(core module)".repeat(1001));
+        assert!(complaint(&parts).contains("1001 modules"));
+        let functions = format!("(module {})", "(func)".repeat(200_001));
+        assert!(complaint(&functions).contains("200001 functions"));
+        let large = format!("(module (func {}))", "nop ".repeat(1024 * 1024));
+        assert!(complaint(&large).contains("bytes in one function"));
+        let globals = format!("(module {})", "(global i32 i32.const 0)".repeat(200_001));
+        assert!(complaint(&globals).contains("200001 imports"));
+    }
+
+    #[test]
+    fn a_number_in_a_header_is_not_believed() {
+        // A function section that announces four thousand million functions.
+        let lie = b"\0asm\x01\0\0\0\x03\x05\xff\xff\xff\xff\x0f";
+        let refused = check("app.wasm", lie).expect_err("a lie");
+        assert!(
+            refused.to_string().contains("4294967295 functions"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! From bytes to compiled code, by way of the cache.
+
+use std::borrow::Cow;
+use std::io::{Read, Write};
+
+use wasmtime::Module;
+use wasmtime::component::Component;
+
+use super::bounds;
+use super::compiler::Task;
+use super::engine::Engine;
+use super::load::{Code, Kind, Loaded};
+use super::runtime::Flavour;
+use crate::setup::SetupError;
+
+/// The largest file in the text format, bytes. People write it by hand.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// The compiled code, from the cache or else into it. May wait and compile for
+/// long: that is for a thread that does nothing else.
+pub(super) fn code<'e>(
+    engine: &'e Engine,
+    tenant: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Loaded<'e>, SetupError> {
+    if let Some(complaint) = what_else(bytes) {
+        return Err(SetupError::new(format!("{name} {complaint}")));
+    }
+    let bytes = &*binary(name, bytes)?;
+    let kind = Kind::of(bytes);
+    if let Some(loaded) = cached(engine, bytes, kind)? {
+        return Ok(loaded);
+    }
+    bounds::check(name, bytes)?;
+    let Some(_turn) = engine.turns().take(tenant) else {
+        return Err(SetupError::new(format!(
+            "{name} is not compiled, because too many of {tenant}'s applications wait for that"
+        )));
+    };
+    tracing::info!("compiling {name}");
+    let cannot = |error: String| SetupError::new(format!("{name} can not be compiled: {error}"));
+    let (flavour, artifact) = match engine.compiler() {
+        Some(compiler) => {
+            let output = compiler.run(engine.is_pooled(), bytes).map_err(cannot)?;
+            Flavour::of_artifact(output).ok_or_else(|| cannot("nothing came of it".to_owned()))?
+        }
+        None => engine
+            .compile_gently(|| compile(bytes, kind, engine.is_pooled()))
+            .map_err(cannot)?,
+    };
+    let runtime = engine.runtime(flavour)?;
+    let code = load_compiled(&runtime.wasmtime, &artifact, kind)
+        .map_err(|error| cannot(format!("{error:#}")))?;
+    if let Some(cache) = engine.cache() {
+        cache.put(&runtime.wasmtime, bytes, &artifact);
+        if flavour == Flavour::Concurrent {
+            let plain = engine.runtime(Flavour::Plain)?;
+            cache.put_needs_concurrency(&plain.wasmtime, bytes);
+        }
+    }
+    Ok(Loaded { runtime, code })
+}
+
+fn cached<'e>(
+    engine: &'e Engine,
+    bytes: &[u8],
+    kind: Kind,
+) -> Result<Option<Loaded<'e>>, SetupError> {
+    let Some(cache) = engine.cache() else {
+        return Ok(None);
+    };
+    let runtime = engine.runtime(Flavour::Plain)?;
+    if let Some(code) = cache.get(&runtime.wasmtime, bytes, kind) {
+        return Ok(Some(Loaded { runtime, code }));
+    }
+    if !cache.needs_concurrency(&runtime.wasmtime, bytes) {
+        return Ok(None);
+    }
+    let runtime = engine.runtime(Flavour::Concurrent)?;
+    let code = cache.get(&runtime.wasmtime, bytes, kind);
+    Ok(code.map(|code| Loaded { runtime, code }))
+}
+
+/// Compiles for the cheap set-up if that is enough: a guest that is not valid
+/// there is either one for WASI 0.3, or wrong.
+fn compile(bytes: &[u8], kind: Kind, is_pooled: bool) -> Result<(Flavour, Vec<u8>), String> {
+    let for_flavour = |flavour: Flavour| {
+        let wasmtime = flavour.compiler(is_pooled)?;
+        let artifact = match kind {
+            Kind::Module => wasmtime.precompile_module(bytes)?,
+            Kind::Component => wasmtime.precompile_component(bytes)?,
+        };
+        Ok((flavour, artifact))
+    };
+    let compiled = match for_flavour(Flavour::Plain) {
+        Err(_) if kind == Kind::Component => for_flavour(Flavour::Concurrent),
+        compiled => compiled,
+    };
+    compiled.map_err(|error: wasmtime::Error| format!("{error:#}"))
+}
+
+/// What a compiler's process does: from the task and the component at its input
+/// to the code at its output.
+pub(super) fn compile_for_parent(
+    input: &mut impl Read,
+    output: &mut impl Write,
+) -> Result<(), String> {
+    let broken = |error: std::io::Error| format!("the task of the compiler: {error}");
+    let task = Task::accept(input).map_err(broken)?;
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(broken)?;
+    let (flavour, artifact) = compile(&bytes, Kind::of(&bytes), task.is_pooled)?;
+    output
+        .write_all(&[flavour.mark()])
+        .and_then(|()| output.write_all(&artifact))
+        .map_err(broken)
+}
+
+#[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
+fn load_compiled(
+    wasmtime: &wasmtime::Engine,
+    artifact: &[u8],
+    kind: Kind,
+) -> wasmtime::Result<Code> {
+    // SAFETY: the bytes must be what `precompile_component` or
+    // `precompile_module` gave. They come from `compile`, in this process or in
+    // one of the same program that nobody else could write to.
+    unsafe {
+        match kind {
+            Kind::Component => Component::deserialize(wasmtime, artifact).map(Code::Component),
+            Kind::Module => Module::deserialize(wasmtime, artifact).map(Code::Module),
+        }
+    }
+}
+
+/// The binary format, whichever it is in.
+fn binary<'b>(name: &str, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, SetupError> {
+    if !is_text_format(bytes) {
+        return Ok(bytes.into());
+    }
+    if bytes.len() > TEXT_BYTES_MAX {
+        return Err(SetupError::new(format!(
+            "{name} is in the text format and has over {TEXT_BYTES_MAX} bytes: convert it to the \
+             binary one"
+        )));
+    }
+    wat::parse_bytes(bytes).map_err(|error| {
+        SetupError::new(format!("{name} is not valid in the text format: {error}"))
+    })
+}
+
+/// What the file is, if it is no component, and what to do about it.
+fn what_else(bytes: &[u8]) -> Option<String> {
+    let complaint = match bytes {
+        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return None,
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => return None,
+        [b'\0', b'a', b's', b'm', ..] => {
+            "is WebAssembly of a version that is not known here: build it with current tools"
+        }
+        [0x7f, b'E', b'L', b'F', ..] => {
+            "is an ELF file: a program for this machine, or a component compiled ahead of time. \
+             Give the .wasm file itself; what is compiled from it is cached"
+        }
+        [b'#', b'!', ..] => "is a script; what is served here are WebAssembly components",
+        [] => "is empty",
+        _ if is_text_format(bytes) => return None,
+        _ => "is no WebAssembly component",
+    };
+    Some(complaint.to_owned())
+}
+
+/// Whether it is WebAssembly's text format, which is compiled as well.
+fn is_text_format(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"(component") || text.starts_with(b"(module") || text.starts_with(b";;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_told_what_it_is() {
+        let cases: &[(&[u8], &str)] = &[
+            (b"", "is empty"),
+            (b"\0asm\x0a\0\x01\0", "not known here"),
+            (b"\x7fELF\x02", "ELF"),
+            (b"#!/bin/sh", "script"),
+            (b"hello", "no WebAssembly component"),
+        ];
+        for (bytes, expected) in cases {
+            let complaint = what_else(bytes).expect("a complaint");
+            assert!(complaint.contains(expected), "{complaint:?}");
+        }
+        assert_eq!(what_else(b"\0asm\x0d\0\x01\0"), None);
+        assert_eq!(what_else(b"\0asm\x01\0\0\0"), None);
+        assert_eq!(what_else(b"  (component)"), None);
+    }
+}
