@@ -29,6 +29,8 @@ tests![
     outbound_requests_are_limited_at_a_time,
     logs_are_limited_over_time,
     answers_are_limited,
+    an_answer_has_to_begin_in_time,
+    what_is_taken_at_a_moment_is_known,
 ];
 
 /// Two tenants with an application each, by the names of hosts.
@@ -387,5 +389,34 @@ fn answers_are_limited() -> Outcome {
     assert_eq!(refused.status(), 500);
     assert!(refused.log().contains("response-head"), "{}", refused.log());
     two.quiet_is_served();
+    Ok(())
+}
+
+fn an_answer_has_to_begin_in_time() -> Outcome {
+    let policy = Policy::strict().head_time_max(Duration::from_millis(200));
+    let two = Two::serve("naughty", Budget::strict(), policy)?;
+    let answer = two.ask(NOISY, "/sleep");
+    assert_eq!(answer.status(), 504);
+    assert!(answer.log().contains("head time"), "{}", answer.log());
+    // Once it has begun, the limit is of no concern.
+    let mut begun = two.hold(NOISY);
+    std::thread::sleep(Duration::from_millis(400));
+    begun.send(&stdin(1, b"rest\n"));
+    assert!(begun.answer(1).stdout.ends_with(b"rest\n"));
+    two.quiet_is_served();
+    Ok(())
+}
+
+fn what_is_taken_at_a_moment_is_known() -> Outcome {
+    let two = Two::serve("naughty", Budget::strict(), Policy::strict())?;
+    let held = two.hold(NOISY);
+    for standing in [two.noisy.standing(), two.noisy.tenant().standing()] {
+        assert_eq!((standing.requests, standing.waiting), (1, 0));
+        assert!(standing.memory_bytes > MIB);
+    }
+    release(held);
+    wait_until("all is given back", || {
+        two.noisy.standing() == fcgi_wasm::Standing::default()
+    });
     Ok(())
 }

@@ -65,6 +65,6 @@ pub use message::{
 };
 pub use policy::{AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy, Secret};
 pub use router::Router;
-pub use sandbox::{App, Compiler, Engine, EngineOptions, Import, Inspection, Tenant};
+pub use sandbox::{App, Compiler, Engine, EngineOptions, Import, Inspection, Standing, Tenant};
 pub use server::Server;
 pub use setup::SetupError;

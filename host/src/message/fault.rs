@@ -60,6 +60,9 @@ pub enum Fault {
     /// The wall-clock limit: 504.
     #[error("the application took longer than {0:?} (--timeout)")]
     OutOfTime(Duration),
+    /// The wall-clock limit of the time before the answer: 504.
+    #[error("the application had not begun its answer after {0:?} (head time)")]
+    NoHeadInTime(Duration),
     /// The processor limit: 504.
     #[error("the application computed for longer than {0:?} (--cpu-time)")]
     OutOfCpu(Duration),
@@ -114,9 +117,11 @@ impl Fault {
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoSuchApp(_) => StatusCode::NOT_FOUND,
             Self::Overloaded(_) | Self::OverBudget { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::OutOfTime(_) | Self::OutOfCpu(_) | Self::TooLong(_) | Self::Overstayed(_) => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
+            Self::NoHeadInTime(_)
+            | Self::OutOfTime(_)
+            | Self::OutOfCpu(_)
+            | Self::TooLong(_)
+            | Self::Overstayed(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::OutOfMemory { .. }
             | Self::Crashed(_)
             | Self::Exited(_)
@@ -140,6 +145,7 @@ impl Fault {
             Self::UnknownRole(_) => "unknown-role",
             Self::Overloaded(_) => "overloaded",
             Self::OverBudget { cause, .. } => cause,
+            Self::NoHeadInTime(_) => "head-time",
             Self::OutOfTime(_) => "wall-time",
             Self::OutOfCpu(_) => "cpu-time",
             Self::OutOfMemory { .. } => "memory",

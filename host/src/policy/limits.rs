@@ -12,6 +12,7 @@ pub const MIB: u64 = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub(crate) memory_bytes_max: u64,
+    pub(crate) head_time_max: Duration,
     pub(crate) wall_time_max: Duration,
     pub(crate) cpu_time_max: Duration,
     pub(crate) duration_max: Duration,
@@ -34,6 +35,7 @@ impl Policy {
     pub fn strict() -> Self {
         Self {
             memory_bytes_max: 128 * MIB,
+            head_time_max: Duration::MAX,
             wall_time_max: Duration::from_secs(60),
             cpu_time_max: Duration::from_secs(10),
             duration_max: Duration::from_secs(3600),
@@ -57,6 +59,16 @@ impl Policy {
     #[must_use]
     pub fn memory_max(mut self, bytes: u64) -> Self {
         self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// The longest time from admission until the answer begins to leave, without
+    /// the time in which the guest waits for the client to send. No limit of its
+    /// own unless set. The visitor gets a 504. An answer begins to leave when
+    /// it is flushed, complete, or over 64 KiB.
+    #[must_use]
+    pub fn head_time_max(mut self, time: Duration) -> Self {
+        self.head_time_max = time;
         self
     }
 

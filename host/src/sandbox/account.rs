@@ -20,6 +20,19 @@ pub(super) const MEMORY_SUM: &str = "memory-sum";
 pub(super) const OUTBOUND: &str = "outbound-requests";
 const LOG: &str = "log";
 
+/// What the requests of an application or a tenant take at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests under way.
+    pub requests: u64,
+    /// Requests that wait for their turn.
+    pub waiting: u64,
+    /// Memory of all live instances, bytes.
+    pub memory_bytes: u64,
+    /// HTTP requests to other servers.
+    pub outbound_requests: u64,
+}
+
 /// A budget and what is taken of it.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -62,6 +75,16 @@ impl Account {
             ),
             told: Mutex::default(),
             budget: budget.clone(),
+        }
+    }
+
+    /// What is taken of it now.
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            requests: self.running.used(),
+            waiting: self.waiting.used(),
+            memory_bytes: self.memory_bytes.used(),
+            outbound_requests: self.outbound.used(),
         }
     }
 

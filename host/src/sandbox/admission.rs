@@ -8,7 +8,6 @@
 //! who came first. So a tenant that floods waits for
 //! itself.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::account::{self, Account, Ceiling};
+use super::lines::{Lines, shortage};
 use super::place::{Claim, Place};
 use super::tenant::Customer;
 use crate::message::{Fault, Journal};
@@ -34,26 +34,6 @@ pub(super) struct Gate {
     /// Whether somebody waits for nothing but one of these places.
     is_short: AtomicBool,
     lines: Mutex<Lines>,
-}
-
-#[derive(Debug, Default)]
-struct Lines {
-    /// Those in which somebody waits.
-    lines: Vec<Line>,
-    tickets: u64,
-}
-
-#[derive(Debug)]
-struct Line {
-    customer: Arc<Customer>,
-    waiting: VecDeque<Ticket>,
-}
-
-/// One who waits, by the order of arrival.
-#[derive(Debug)]
-struct Ticket {
-    number: u64,
-    admit: oneshot::Sender<Admitted>,
 }
 
 /// The right to run, and to have memory.
@@ -148,21 +128,7 @@ impl Gate {
             }
         }
         let (admit, admitted) = oneshot::channel();
-        let mut lines = self.lock();
-        lines.tickets += 1;
-        let number = lines.tickets;
-        let ticket = Ticket { number, admit };
-        let known = lines
-            .lines
-            .iter_mut()
-            .find(|line| Arc::ptr_eq(&line.customer, customer));
-        match known {
-            Some(line) => line.waiting.push_back(ticket),
-            None => lines.lines.push(Line {
-                customer: customer.clone(),
-                waiting: VecDeque::from([ticket]),
-            }),
-        }
+        let number = self.lock().stand(customer, admit);
         Ok(Waiting {
             gate: self,
             customer: customer.clone(),
@@ -175,7 +141,7 @@ impl Gate {
     fn admit_next(&self) {
         let mut lines = self.lock();
         while let Some(next) = lines.next() {
-            match self.take(&lines.lines[next].customer) {
+            match self.take(lines.customer(next)) {
                 Ok(admitted) => lines.call(next, admitted),
                 // Others took what was left a moment ago.
                 Err(Lacking::Own) => {}
@@ -199,67 +165,12 @@ impl Gate {
     }
 }
 
-impl Lines {
-    /// The line whose turn it is, of those that lack nothing of their own.
-    fn next(&self) -> Option<usize> {
-        let able = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| shortage(&line.customer).is_none());
-        let first = able.min_by_key(|(_, line)| {
-            let [app, tenant] = line.customer.accounts();
-            let came = line.waiting.front().map_or(0, |ticket| ticket.number);
-            let recent = line.customer.recent_cpu();
-            (tenant.running.used(), recent, app.running.used(), came)
-        });
-        first.map(|(index, _)| index)
-    }
-
-    /// Lets the first one of a line in. If that one has just given up, the place
-    /// is free again, and the caller is about to look for the next.
-    fn call(&mut self, index: usize, admitted: Admitted) {
-        let line = &mut self.lines[index];
-        if let Some(ticket) = line.waiting.pop_front()
-            && let Err(unwanted) = ticket.admit.send(admitted)
-        {
-            unwanted.place.leave_silently();
-            unwanted.memory.leave_silently();
-        }
-        if line.waiting.is_empty() {
-            self.lines.swap_remove(index);
-        }
-    }
-
-    fn remove(&mut self, customer: &Arc<Customer>, number: u64) {
-        let of_customer = |line: &Line| Arc::ptr_eq(&line.customer, customer);
-        let Some(index) = self.lines.iter().position(of_customer) else {
-            return;
-        };
-        let waiting = &mut self.lines[index].waiting;
-        if let Ok(position) = waiting.binary_search_by_key(&number, |ticket| ticket.number) {
-            waiting.remove(position);
-        }
-        if waiting.is_empty() {
-            self.lines.swap_remove(index);
-        }
-    }
-}
-
 /// What a request lacks: something of its application's or tenant's own, or
 /// only one of the places that all share.
 #[derive(Debug)]
 enum Lacking {
     Own,
     EnginePlace,
-}
-
-/// Which budget of whom keeps a request of this customer from running.
-fn shortage(customer: &Customer) -> Option<(&Account, &'static str)> {
-    customer.accounts().into_iter().find_map(|account| {
-        let budget = account.shortage(customer.memory_bytes_initial)?;
-        Some((account, budget))
-    })
 }
 
 /// When to look again, if time alone may change something.
@@ -361,7 +272,7 @@ mod tests {
         let fault = enter(&customer).await.expect_err("the second");
         assert_eq!(fault.cause(), "requests");
         assert!(customer.accounts().map(|account| account.waiting.used()) == [0, 0]);
-        assert!(customer.gate().lock().lines.is_empty());
+        assert!(customer.gate().lock().is_empty());
     }
 
     #[tokio::test]
@@ -417,6 +328,6 @@ mod tests {
             task.await.expect("no panic");
         }
         assert_eq!(customers[0].gate().places.used(), 0);
-        assert!(customers[0].gate().lock().lines.is_empty());
+        assert!(customers[0].gate().lock().is_empty());
     }
 }

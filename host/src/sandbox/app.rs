@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use super::account::Standing;
 use super::admission::Admitted;
 use super::background;
 use super::compile;
@@ -152,6 +153,11 @@ impl App {
         &self.0.customer.tenant
     }
 
+    /// What its requests take at this moment.
+    pub fn standing(&self) -> Standing {
+        self.0.customer.app.standing()
+    }
+
     /// Waits until none of this application's requests is running.
     pub async fn drained(&self) {
         self.0.customer.idle().await;
@@ -274,7 +280,9 @@ impl Deployment {
         let meter = sandbox.meter.clone();
         let work = self.world.run(sandbox, request, reply.clone());
         let mut work = pin!(meter.clone().measure(work));
-        let first = self.policy.wall_time_max.min(self.policy.duration_max);
+        let policy = &self.policy;
+        let first = policy.wall_time_max.min(policy.duration_max);
+        let first = first.min(policy.head_time_max);
         let mut alarm = pin!(sleep(first));
         let mut answered_at = None;
         poll_fn(|cx| {
@@ -290,7 +298,7 @@ impl Deployment {
                 return Poll::Ready(Ending::Gone);
             }
             while alarm.as_mut().poll(cx).is_ready() {
-                match self.time_left(&meter, answered_at) {
+                match self.time_left(&meter, answered_at, reply.is_held_back()) {
                     Ok(left) => alarm.as_mut().reset(Instant::now() + left),
                     Err(fault) => return Poll::Ready(Ending::OutOfTime(fault)),
                 }
@@ -301,7 +309,12 @@ impl Deployment {
     }
 
     /// How long the guest may go on, if it may.
-    fn time_left(&self, meter: &Meter, answered_at: Option<Duration>) -> Result<Duration, Fault> {
+    fn time_left(
+        &self,
+        meter: &Meter,
+        answered_at: Option<Duration>,
+        is_held_back: bool,
+    ) -> Result<Duration, Fault> {
         let policy = &self.policy;
         let (elapsed, of_client) = meter.elapsed();
         let left = |most: Duration, used: Duration, fault: fn(Duration) -> Fault| {
@@ -314,7 +327,11 @@ impl Deployment {
         }
         let altogether = left(policy.duration_max, elapsed, Fault::TooLong)?;
         let own = elapsed.saturating_sub(of_client);
-        Ok(altogether.min(left(policy.wall_time_max, own, Fault::OutOfTime)?))
+        let most = altogether.min(left(policy.wall_time_max, own, Fault::OutOfTime)?);
+        Ok(match is_held_back {
+            true => most.min(left(policy.head_time_max, own, Fault::NoHeadInTime)?),
+            false => most,
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod guest;
 mod incoming;
 mod inspect;
 mod limits;
+mod lines;
 mod load;
 mod logging;
 mod outbound;
@@ -33,6 +34,7 @@ mod tenant;
 mod turns;
 mod worlds;
 
+pub use account::Standing;
 pub use app::App;
 pub use compiler::Compiler;
 pub use engine::{Engine, EngineOptions};

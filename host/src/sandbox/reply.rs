@@ -207,6 +207,11 @@ impl Reply {
         !matches!(state.stage, Stage::Waiting(_, None)) || !state.held.is_empty()
     }
 
+    /// Whether nothing of the answer has left.
+    pub(super) fn is_held_back(&self) -> bool {
+        matches!(self.lock().stage, Stage::Waiting(..))
+    }
+
     /// Whether the answer is complete or given up.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.lock().stage, Stage::Over)

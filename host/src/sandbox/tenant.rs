@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use tokio::sync::Notify;
 
-use super::account::Account;
+use super::account::{Account, Standing};
 use super::admission::Gate;
 use super::bucket::Bucket;
 use super::engine::Engine;
@@ -62,6 +62,11 @@ impl Tenant {
     /// What all of its requests may take together.
     pub fn budget(&self) -> &Budget {
         &self.0.account.budget
+    }
+
+    /// What its requests take at this moment.
+    pub fn standing(&self) -> Standing {
+        self.0.account.standing()
     }
 
     pub(super) fn engine(&self) -> &Engine {

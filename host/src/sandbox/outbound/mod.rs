@@ -3,6 +3,7 @@
 
 mod address;
 mod connection;
+mod line;
 mod response;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use http::uri::Scheme;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::account::OUTBOUND;
+use self::line::Line;
 use super::grants::tell;
 use super::tenant::Customer;
 use crate::message::Journal;
@@ -78,53 +79,17 @@ impl Outbound {
             return Err(Error::ConnectionLimitReached);
         }
         let line = self.customer.clone().map(Line::take).transpose();
-        match line {
-            Ok(line) => Ok((destination, line)),
-            Err(refusal) => {
-                self.tell(&refusal);
-                Err(Error::ConnectionLimitReached)
-            }
-        }
+        let line = line.map_err(|refusal| {
+            self.tell(&refusal);
+            Error::ConnectionLimitReached
+        })?;
+        Ok((destination, line))
     }
 
     /// Says it once: a guest may try again and again.
     fn tell(&mut self, hint: &str) {
         if !std::mem::replace(&mut self.has_told, true) {
             tell(&self.journal, hint);
-        }
-    }
-}
-
-/// The right to send one of the requests that an application and its tenant may
-/// have under way at a time. It is held as long as the connection.
-struct Line(Arc<Customer>);
-
-impl Line {
-    fn take(customer: Arc<Customer>) -> Result<Self, String> {
-        let [app, tenant] = customer.accounts();
-        let full = match (app.outbound.take(1), tenant.outbound.take(1)) {
-            (true, true) => return Ok(Self(customer)),
-            (false, true) => {
-                tenant.outbound.give_back(1);
-                app
-            }
-            (true, false) => {
-                app.outbound.give_back(1);
-                tenant
-            }
-            (false, false) => app,
-        };
-        Err(format!(
-            "over budget: {OUTBOUND} of {}: {} HTTP requests are under way already",
-            full.owner, full.budget.outbound_requests_max
-        ))
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        for account in self.0.accounts() {
-            account.outbound.give_back(1);
         }
     }
 }
