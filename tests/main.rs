@@ -25,7 +25,9 @@ mod robustness;
 mod streaming;
 
 // The program, with real guests and real web servers.
+mod auth_request;
 mod authorizer_faults;
+mod authorizer_servers;
 mod authorizers;
 mod cgi;
 mod cgi_fcgi;
@@ -74,7 +76,9 @@ fn main() -> ExitCode {
         responses::tests(),
         robustness::tests(),
         streaming::tests(),
+        auth_request::tests(),
         authorizer_faults::tests(),
+        authorizer_servers::tests(),
         authorizers::tests(),
         cgi_fcgi::tests(),
         cgi::tests(),

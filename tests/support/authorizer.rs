@@ -1,7 +1,12 @@
 //! What web servers send to authorizers, and how they take the answers.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+
 use super::Skip;
 use super::guest_build::guest;
+use super::http_client::{Client, Reply};
 use super::process::Program;
 use super::web_server::*;
 
@@ -51,4 +56,42 @@ pub(crate) fn check_refused(answer: &Answer, status: u16, cause: &str) {
 /// The authorizer that misbehaves by path.
 pub(crate) fn roles(arguments: &[&str]) -> Result<Program, Skip> {
     Ok(Program::serve(&guest("naughty-roles")?, arguments))
+}
+
+/// What nobody may see who is not let pass.
+pub(crate) const SECRET: &str = "the secret\n";
+
+/// Limits that those requests soon break.
+pub(crate) const LIMITS: &[&str] = &[
+    "--cpu-time",
+    "100ms",
+    "--timeout",
+    "300ms",
+    "--memory",
+    "16MiB",
+];
+
+/// Puts a secret where each of these paths leads.
+pub(crate) fn hide(files: &Path, paths: &[&str]) {
+    for path in paths {
+        let file = files.join(path.trim_start_matches('/'));
+        fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        fs::write(file, SECRET).expect("written");
+    }
+}
+
+#[track_caller]
+pub(crate) fn check_kept_out(reply: &Reply, what: &str) {
+    let status = reply.head.status;
+    assert!(status >= 300, "{what}: {status} {:?}", reply.text());
+    assert!(!reply.text().contains(SECRET.trim()), "{what}: {status}");
+}
+
+/// One GET with a field.
+#[track_caller]
+pub(crate) fn get_with<S: Read + Write>(client: &mut Client<S>, path: &str, field: &str) -> Reply {
+    client.send(&format!(
+        "GET {path} HTTP/1.1\r\nHost: test.example\r\n{field}\r\n\r\n"
+    ));
+    client.reply(false)
 }

@@ -5,6 +5,7 @@ pub(crate) mod caddy;
 pub(crate) mod certificate;
 pub(crate) mod daemon;
 pub(crate) mod authorizer;
+pub(crate) mod daemon;
 pub(crate) mod example_build;
 pub(crate) mod guest_build;
 pub(crate) mod h2o;

@@ -64,6 +64,10 @@ impl Nginx {
         self.0.path("http")
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path(name)
+    }
+
     pub(crate) fn error_log(&self) -> String {
         self.0.error_log()
     }

@@ -1,0 +1,264 @@
+//! Authorizers with the real modules of lighttpd and Apache: whoever is to pass
+//! does, and nobody else, whatever goes wrong.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crate::support::authorizer::*;
+use crate::support::daemon::{Daemon, free_port};
+use crate::support::guest_build::guest;
+use crate::support::http_client::{Client, Reply};
+use crate::support::process::Program;
+use crate::support::{Outcome, Skip, apache, lighttpd};
+
+tests![
+    lighttpd_guards_files,
+    lighttpd_guards_an_application_that_learns_the_variables,
+    conformance_27_lighttpd_never_lets_pass_what_fails,
+    apache_guards_files,
+    apache_guards_an_application_that_learns_the_variables,
+    conformance_27_apache_never_lets_pass_what_fails,
+];
+
+/// Requests of which none may pass, for the authorizer that misbehaves by path.
+const REFUSED: &[&str] = &[
+    "/private/deny",
+    "/private/nowhere",
+    "/private/status/204",
+    "/private/status/401",
+    "/private/login",
+    "/private/error",
+    "/private/commands",
+    "/private/sent-deny",
+    "/private/sent-allow",
+    "/private/variable/A=xLFy",
+    "/private/variables/2000",
+    "/private/trap",
+    "/private/exit/0",
+    "/private/exit/1",
+    "/private/fail",
+    "/private/spin",
+    "/private/sleep",
+    "/private/grow",
+];
+
+/// Asks again and again for what may pass while all places are taken.
+#[track_caller]
+fn check_overloaded(program: &Program, ask: impl Fn() -> Reply) {
+    // Its place is taken for as long as the connection is there.
+    let mut busy = program.connect();
+    busy.send(&judge(1, "/private/sleep", true));
+    let refused = loop {
+        let reply = ask();
+        if reply.head.status != 200 {
+            break reply;
+        }
+    };
+    check_kept_out(&refused, "overload");
+}
+
+/// An authorizer with one place, and without a queue.
+const CROWDED: &[&str] = &["--max-concurrent", "1", "--queue", "0", "--timeout", "1h"];
+
+fn lighttpd_with(authorizer: &Path) -> Result<Daemon, Skip> {
+    let socket = authorizer.display();
+    let lighttpd = lighttpd::start(&format!(
+        r#"server.modules += ("mod_fastcgi")
+        fastcgi.server = ("/private" => (("socket" => "{socket}", "mode" => "authorizer",
+            "check-local" => "disable", "docroot" => "@FOLDER@/files")))"#
+    ))?;
+    hide(&lighttpd.path("files"), REFUSED);
+    hide(&lighttpd.path("files"), &["/private/allow"]);
+    Ok(lighttpd)
+}
+
+fn lighttpd_guards_files() -> Outcome {
+    let program = Program::serve(&guest("naughty-roles")?, &[]);
+    let lighttpd = lighttpd_with(&program.socket())?;
+    let reply = lighttpd.connect().get("/private/allow");
+    assert_eq!((reply.head.status, reply.text().as_str()), (200, SECRET));
+    // Paths that lighttpd cleans are judged as cleaned.
+    let reply = lighttpd.connect().get("/private/deny/../allow");
+    assert_eq!((reply.head.status, reply.text().as_str()), (200, SECRET));
+    let reply = lighttpd.connect().get("/private/allow/../deny");
+    assert_eq!(
+        (reply.head.status, reply.text().as_str()),
+        (403, "Members only.\n")
+    );
+    let reply = lighttpd.connect().get("/private/login");
+    assert_eq!(
+        (reply.head.status, reply.head.field("location")),
+        (303, Some("/login"))
+    );
+    let reply = lighttpd.connect().get("/private/error");
+    assert_eq!(
+        (reply.head.status, reply.text().as_str()),
+        (401, "Who are you?\n")
+    );
+    // A POST has no STDIN record at all; files answer none.
+    let reply = lighttpd.connect().post("/private/deny", b"body");
+    assert_eq!(reply.head.status, 403);
+    Ok(())
+}
+
+fn lighttpd_guards_an_application_that_learns_the_variables() -> Outcome {
+    let gate = Program::serve(&guest("naughty-roles")?, &[]);
+    let app = Program::serve(&guest("naughty-cgi")?, &["--mount", "/private/allow"]);
+    let (gate, app) = (gate.socket(), app.socket());
+    let lighttpd = lighttpd::start(&format!(
+        r#"server.modules += ("mod_fastcgi")
+        fastcgi.server = ("/private" => (
+            "gate" => ("socket" => "{}", "mode" => "authorizer", "check-local" => "disable"),
+            "app" => ("socket" => "{}", "mode" => "responder", "check-local" => "disable")))"#,
+        gate.display(),
+        app.display()
+    ))?;
+    let reply = lighttpd.connect().get("/private/allow");
+    let text = reply.text();
+    assert_eq!(reply.head.status, 200, "{text}");
+    assert!(text.contains("\nREMOTE_USER=alice\n"), "{text}");
+    assert!(text.contains("\nX_FOO=bar\n"), "{text}");
+    // The application gets the body that the authorizer did not.
+    let reply = lighttpd
+        .connect()
+        .post("/private/allow/upload", &[b'x'; 100_000]);
+    assert_eq!(reply.text(), "100000 bytes\n");
+    check_kept_out(&lighttpd.connect().get("/private/trap"), "trap");
+    Ok(())
+}
+
+fn conformance_27_lighttpd_never_lets_pass_what_fails() -> Outcome {
+    let program = Program::serve(&guest("naughty-roles")?, LIMITS);
+    let lighttpd = lighttpd_with(&program.socket())?;
+    for path in REFUSED {
+        check_kept_out(&lighttpd.connect().get(path), path);
+        let head = format!("HEAD {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let mut client = lighttpd.connect();
+        client.send(&head);
+        check_kept_out(&client.reply(true), path);
+    }
+    // Nobody there who could judge: no such role, and no application at all.
+    let hello = Program::serve(&guest("hello")?, &[]);
+    let no_role = lighttpd_with(&hello.socket())?;
+    check_kept_out(&no_role.connect().get("/private/allow"), "no such role");
+    drop(hello);
+    check_kept_out(&no_role.connect().get("/private/allow"), "gone");
+    let crowded = Program::serve(&guest("naughty-roles")?, CROWDED);
+    let lighttpd = lighttpd_with(&crowded.socket())?;
+    check_overloaded(&crowded, || lighttpd.connect().get("/private/allow"));
+    Ok(())
+}
+
+/// Serves over TCP: mod_authnz_fcgi takes nothing else.
+fn over_tcp(app: &str, arguments: &[&str]) -> Result<(Program, u16), Skip> {
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let arguments = [&["--listen", &address], arguments].concat();
+    Ok((Program::serve(&guest(app)?, &arguments), port))
+}
+
+/// As provider of authentication and authorization.
+const AUTHNZ: &str = r#"<Location "/private">
+        AuthType Basic
+        AuthName "private"
+        AuthBasicProvider GATE
+        Require GATE
+    </Location>"#;
+
+/// As whoever authenticates without a password.
+const CHECK: &str = r#"<Location "/private">
+        AuthType None
+        AuthName "private"
+        AuthnzFcgiCheckAuthnProvider GATE Authoritative On RequireBasicAuth Off UserExpr "%{reqenv:REMOTE_USER}"
+        Require valid-user
+    </Location>"#;
+
+fn apache_with(port: u16, kind: &str, location: &str, site: &str) -> Result<Daemon, Skip> {
+    let server = format!("AuthnzFcgiDefineProvider {kind} GATE fcgi://127.0.0.1:{port}/");
+    let apache = apache::start_with(&server, &format!("{location}\n{site}"))?;
+    hide(&apache.path("files"), REFUSED);
+    hide(&apache.path("files"), &["/private/allow"]);
+    Ok(apache)
+}
+
+/// One GET with a name and a password, which Apache wants to see before it asks.
+#[track_caller]
+fn get_as_ada<S: Read + Write>(client: &mut Client<S>, path: &str) -> Reply {
+    client.send(&format!(
+        "GET {path} HTTP/1.1\r\nHost: test.example\r\nAuthorization: Basic YWRhOnB3\r\n\r\n"
+    ));
+    client.reply(false)
+}
+
+fn apache_guards_files() -> Outcome {
+    let (_program, port) = over_tcp("naughty-roles", &[])?;
+    let apache = apache_with(port, "authnz", AUTHNZ, "")?;
+    let reply = get_as_ada(&mut apache.connect(), "/private/allow");
+    let log = apache.error_log();
+    assert_eq!(
+        (reply.head.status, reply.text().as_str()),
+        (200, SECRET),
+        "{log}"
+    );
+    assert_eq!(apache.connect().get("/private/allow").head.status, 401);
+    let reply = get_as_ada(&mut apache.connect(), "/private/deny");
+    assert_eq!(reply.head.status, 401);
+    let apache = apache_with(port, "authn", CHECK, "")?;
+    let reply = apache.connect().get("/private/allow");
+    let log = apache.error_log();
+    assert_eq!(
+        (reply.head.status, reply.text().as_str()),
+        (200, SECRET),
+        "{log}"
+    );
+    let reply = apache.connect().get("/private/deny");
+    assert_eq!(
+        (reply.head.status, reply.text().as_str()),
+        (403, "Members only.\n")
+    );
+    let reply = apache.connect().get("/private/allow/../deny");
+    assert_eq!(reply.head.status, 403);
+    Ok(())
+}
+
+fn apache_guards_an_application_that_learns_the_variables() -> Outcome {
+    let (_gate, gate_port) = over_tcp("naughty-roles", &[])?;
+    let (_app, app_port) = over_tcp("naughty-cgi", &["--mount", "/private/allow"])?;
+    let site = format!("ProxyPass /private/allow fcgi://127.0.0.1:{app_port}/private/allow");
+    for (kind, location) in [("authnz", AUTHNZ), ("authn", CHECK)] {
+        let apache = apache_with(gate_port, kind, location, &site)?;
+        let reply = get_as_ada(&mut apache.connect(), "/private/allow");
+        let text = reply.text();
+        assert_eq!(reply.head.status, 200, "{text} {}", apache.error_log());
+        let user = if kind == "authnz" { "ada" } else { "alice" };
+        assert!(
+            text.contains(&format!("\nREMOTE_USER={user}\n")),
+            "{kind}: {text}"
+        );
+        assert!(text.contains("\nX-Foo=bar\n"), "{kind}: {text}");
+    }
+    Ok(())
+}
+
+fn conformance_27_apache_never_lets_pass_what_fails() -> Outcome {
+    let (_program, port) = over_tcp("naughty-roles", LIMITS)?;
+    let (_hello, hello_port) = over_tcp("hello", &[])?;
+    let (crowded, crowded_port) = over_tcp("naughty-roles", CROWDED)?;
+    for (kind, location) in [("authnz", AUTHNZ), ("authn", CHECK)] {
+        let apache = apache_with(port, kind, location, "")?;
+        for path in REFUSED {
+            check_kept_out(&get_as_ada(&mut apache.connect(), path), path);
+        }
+        let apache = apache_with(hello_port, kind, location, "")?;
+        let reply = get_as_ada(&mut apache.connect(), "/private/allow");
+        check_kept_out(&reply, "no such role");
+        let apache = apache_with(crowded_port, kind, location, "")?;
+        check_overloaded(&crowded, || {
+            get_as_ada(&mut apache.connect(), "/private/allow")
+        });
+        let apache = apache_with(free_port(), kind, location, "")?;
+        let reply = get_as_ada(&mut apache.connect(), "/private/allow");
+        check_kept_out(&reply, "nobody there");
+    }
+    Ok(())
+}
