@@ -51,8 +51,9 @@ mod nginx_faults;
 mod places;
 mod servers;
 mod startup;
-mod units;
 mod tenants;
+mod troubleshooting;
+mod units;
 
 // Applications in other languages.
 mod c_and_zig;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         startup::tests(),
         units::tests(),
         tenants::tests(),
+        troubleshooting::tests(),
         c_and_zig::tests(),
         go::tests(),
         javascript::tests(),

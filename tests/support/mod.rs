@@ -1,10 +1,9 @@
 //! What the tests are made with.
 
 pub(crate) mod apache;
+pub(crate) mod authorizer;
 pub(crate) mod caddy;
 pub(crate) mod certificate;
-pub(crate) mod daemon;
-pub(crate) mod authorizer;
 pub(crate) mod daemon;
 pub(crate) mod example_build;
 pub(crate) mod guest_build;
