@@ -13,6 +13,7 @@ tests![
     a_mount_corrects_the_stock_configuration,
     kept_and_new_connections_answer_alike,
     uploads_arrive_buffered_and_streamed,
+    an_upload_that_is_streamed_back_is_whole,
     the_first_bytes_come_before_the_guest_has_finished,
     a_gigabyte_passes_each_way_in_bounded_memory,
     a_hundred_clients_at_once_each_get_their_own_instance,
@@ -125,6 +126,33 @@ fn uploads_arrive_buffered_and_streamed() -> Outcome {
         }
         client.send("0\r\n\r\n");
         assert_eq!(client.reply(false).text(), "50 bytes, sum 5320\n");
+    }
+    Ok(())
+}
+
+/// The answer begins when little of the body is here, and is far larger than what
+/// is held back of it: nginx must not see it before it has sent the body.
+fn an_upload_that_is_streamed_back_is_whole() -> Outcome {
+    const BUFFERED: &str = "location / {
+        include /etc/nginx/fastcgi_params;
+        fastcgi_param PATH_INFO $fastcgi_script_name;
+        fastcgi_param SCRIPT_NAME \"\";
+        fastcgi_pass APP;
+    }";
+    let body: Vec<u8> = (0..20_000_000_u32)
+        .map(|index| (index % 251) as u8)
+        .collect();
+    for app in ["naughty", "naughty-http", "naughty-http3"] {
+        let program = Program::serve(&guest(app)?, &[]);
+        let new = Nginx::start(&program.socket(), "", BUFFERED)?;
+        let kept = Nginx::start(&program.socket(), KEPT.0, KEPT.1)?;
+        for nginx in [&new, &kept] {
+            for _ in 0..3 {
+                let reply = nginx.connect().post("/echo", &body);
+                let bytes = reply.body.len();
+                assert!(reply.body == body, "{app}: {bytes} bytes came back");
+            }
+        }
     }
     Ok(())
 }

@@ -105,11 +105,11 @@ impl<'h> Conversation<'h> {
         loop {
             self.stopping |= matches!(self.stop.poll_next_unpin(cx), Poll::Ready(Some(())));
             self.react_to_events();
+            // Before the uploads, for which they may make room.
+            let answered = self.poll_exchanges(cx);
             let has_full_upload = self.poll_uploads(cx);
             let may_read = !has_full_upload && self.may_read();
-            let moved = (may_read && self.poll_read(cx)?)
-                | self.poll_exchanges(cx)
-                | self.poll_write(cx)?;
+            let moved = answered | (may_read && self.poll_read(cx)?) | self.poll_write(cx)?;
             if self.is_over() {
                 return Poll::Ready(Ok(()));
             }

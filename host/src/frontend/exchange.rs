@@ -148,6 +148,7 @@ impl<'h> Exchange<'h> {
         };
         self.advance(cx, handler, budget);
         if self.is_holding() {
+            self.stdin.read_ahead();
             return Poll::Pending;
         }
         let Outgoing { pieces, bytes, .. } = &mut self.outgoing;
@@ -182,10 +183,16 @@ impl<'h> Exchange<'h> {
     ///
     /// nginx stops sending a body, and never goes on, once it has seen the head
     /// of the answer and found our side busy. So while the body comes without
-    /// a gap, an answer to it waits, as far as that takes no more than
-    /// [`HELD_BYTES_MAX`].
+    /// a gap, an answer to it waits: [`HELD_BYTES_MAX`] of it here and the rest
+    /// with its handler, ahead of which the body is read as far as it may be.
     pub(super) fn is_holding(&self) -> bool {
-        self.may_hold() && self.outgoing.bytes > 0 && self.outgoing.bytes < HELD_BYTES_MAX
+        self.may_hold() && self.outgoing.bytes > 0
+    }
+
+    /// Whether it waits in vain: neither the body nor the answer can get any
+    /// further.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_holding() && self.outgoing.bytes >= HELD_BYTES_MAX && self.stdin.is_full()
     }
 
     fn may_hold(&self) -> bool {

@@ -21,10 +21,11 @@ impl Conversation<'_> {
         let is_shared = self.exchanges.len() > 1;
         let is_stalled = has_full_upload && is_open && (is_shared || is_crossed);
         let is_holding = self.exchanges.iter().any(Exchange::is_holding);
+        let is_stuck = self.exchanges.iter().any(Exchange::is_stuck);
         let is_idle = !is_busy && !is_midway && !has_output;
         self.waits.set(Wait::Midway, is_midway);
         self.waits.set(Wait::Body, may_read && has_open_upload);
-        self.waits.set(Wait::Gap, may_read && is_holding);
+        self.waits.set(Wait::Gap, (may_read && is_holding) || is_stuck);
         self.waits.set(Wait::Unsent, has_output);
         self.waits.set(Wait::Stalled, is_stalled);
         self.waits.set(Wait::Look, is_busy && !may_read);

@@ -1,6 +1,7 @@
 //! One stream of a request on its way from the connection to the handler.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,6 +13,17 @@ use crate::message::{Body, BodyError, BodySender, PIPE_BYTES, RequestBody};
 /// until the handler reads: FastCGI has no flow control by request.
 const SHARED_ROOM_BYTES: usize = 1024 * 1024;
 
+/// How much the uploads of this process may hold beyond their rooms, bytes, all
+/// together: while a response is held back until its request's body is here,
+/// the body is read ahead of its handler. As much as one instance may have.
+const AHEAD_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// In what steps an upload takes of that, bytes.
+const AHEAD_STEP_BYTES: usize = 1024 * 1024;
+
+/// What they hold of it.
+static AHEAD_BYTES: AtomicUsize = AtomicUsize::new(0);
+
 /// A request's body (or a filter's file), measured against its announced
 /// length (FastCGI §6.2: fewer bytes than CONTENT_LENGTH are an error, more
 /// are cut).
@@ -21,6 +33,7 @@ pub(super) struct Upload {
     received: u64,
     /// How much may wait for the handler.
     room_bytes: usize,
+    ahead: Ahead,
 }
 
 enum State {
@@ -44,6 +57,7 @@ impl Upload {
                 true => SHARED_ROOM_BYTES,
                 false => PIPE_BYTES,
             },
+            ahead: Ahead(0),
         }
     }
 
@@ -54,6 +68,7 @@ impl Upload {
             announced: None,
             received: 0,
             room_bytes: 0,
+            ahead: Ahead(0),
         }
     }
 
@@ -124,7 +139,15 @@ impl Upload {
 
     /// Whether so much waits that no more should be read.
     pub(super) fn is_full(&self) -> bool {
-        matches!(&self.state, State::Open(sender) if sender.waiting() >= self.room_bytes)
+        matches!(&self.state, State::Open(sender) if sender.waiting() >= self.room_bytes + self.ahead.0)
+    }
+
+    /// Makes more room, if more may wait than now does: the handler's answer is
+    /// held back until the body is here.
+    pub(super) fn read_ahead(&mut self) {
+        if self.is_full() {
+            self.ahead.grow();
+        }
     }
 
     /// Ready unless so much waits that no more should be read.
@@ -132,7 +155,7 @@ impl Upload {
         let State::Open(sender) = &mut self.state else {
             return Poll::Ready(());
         };
-        match sender.poll_below(self.room_bytes, cx) {
+        match sender.poll_below(self.room_bytes + self.ahead.0, cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(_)) => {
@@ -140,5 +163,55 @@ impl Upload {
                 Poll::Ready(())
             }
         }
+    }
+}
+
+/// One upload's share of what may be held ahead, bytes.
+struct Ahead(usize);
+
+impl Ahead {
+    /// Takes one more step, if there is one.
+    fn grow(&mut self) {
+        let take = |held: usize| {
+            let more = held + AHEAD_STEP_BYTES;
+            (more <= AHEAD_BYTES_MAX).then_some(more)
+        };
+        if AHEAD_BYTES
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+        {
+            self.0 += AHEAD_STEP_BYTES;
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        AHEAD_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_ahead_is_bounded_and_given_back() {
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        let mut upload = Upload::new(None, false);
+        let _body = upload.open();
+        upload.push(vec![0; PIPE_BYTES].into());
+        assert!(upload.poll_room(cx).is_pending());
+        upload.read_ahead();
+        assert!(upload.poll_room(cx).is_ready());
+        while !upload.is_full() {
+            upload.push(vec![0; AHEAD_STEP_BYTES].into());
+            upload.read_ahead();
+        }
+        let ahead = upload.ahead.0;
+        assert!(ahead > AHEAD_STEP_BYTES && ahead <= AHEAD_BYTES_MAX);
+        assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX);
+        drop(upload);
+        assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX - ahead);
     }
 }
