@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("router", &["message"]),
     ("listen", &["setup"]),
     ("sandbox", &["cgi", "message", "policy", "setup"]),
+    ("deploy", &["cgi", "message", "policy", "sandbox", "setup"]),
     ("frontend", &["cgi", "fastcgi", "message"]),
     ("server", &["frontend", "listen", "message"]),
 ];

@@ -39,6 +39,9 @@
 //! # }
 //! ```
 //!
+//! Many applications, loaded when they are first asked for and swapped while
+//! they serve, are [`Slot`]s of a [`Catalogue`].
+//!
 //! Three things live for different times: the [`Engine`] as long as the
 //! process, an [`App`] as long as a deployment, an instance as long as its
 //! request. Three errors are for three readers: a
@@ -46,6 +49,7 @@
 //! request's, a [`SetupError`] is a sentence for the operator.
 
 pub mod cgi;
+mod deploy;
 pub mod fastcgi;
 mod frontend;
 mod listen;
@@ -56,6 +60,10 @@ mod sandbox;
 mod server;
 mod setup;
 
+pub use deploy::{
+    AppFile, Application, Catalogue, DocumentRoot, Documents, Refreshed, Slot, Source, Stamp,
+    Version, Watcher,
+};
 pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
 pub use listen::{Listener, Stream, UnixPath};
 pub use message::{

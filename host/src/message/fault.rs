@@ -39,6 +39,10 @@ pub enum Fault {
     /// No application is configured for this host and path: 404.
     #[error("no application is configured for {0}")]
     NoSuchApp(String),
+    /// The application's file can not be served as it is: 503, because that
+    /// is for its operator to mend.
+    #[error("the application can not be loaded: {0}")]
+    Unloadable(String),
     /// The application does not play the role that it is asked for: 500, and
     /// UNKNOWN_ROLE.
     #[error("{0}")]
@@ -116,7 +120,9 @@ impl Fault {
             Self::RequestTooLarge { status, .. } => *status,
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoSuchApp(_) => StatusCode::NOT_FOUND,
-            Self::Overloaded(_) | Self::OverBudget { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded(_) | Self::OverBudget { .. } | Self::Unloadable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::NoHeadInTime(_)
             | Self::OutOfTime(_)
             | Self::OutOfCpu(_)
@@ -142,6 +148,7 @@ impl Fault {
             Self::Body(BodyError::TooLarge) => "request-body",
             Self::Body(BodyError::Incomplete) => "incomplete",
             Self::NoSuchApp(_) => "no-such-app",
+            Self::Unloadable(_) => "unloadable",
             Self::UnknownRole(_) => "unknown-role",
             Self::Overloaded(_) => "overloaded",
             Self::OverBudget { cause, .. } => cause,

@@ -1,6 +1,7 @@
 //! One deployed application: admits requests, runs each in an instance of its
 //! own, and names what goes wrong.
 
+use std::fs::File;
 use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
@@ -120,7 +121,7 @@ impl App {
     }
 
     /// `file` is what the bytes are called when something is wrong with them.
-    fn compile(
+    pub(crate) fn compile(
         tenant: &Tenant,
         name: &str,
         file: &str,
@@ -128,6 +129,36 @@ impl App {
         policy: Policy,
     ) -> Result<Self, SetupError> {
         let loaded = compile::code(tenant.engine(), tenant.name(), file, bytes)?;
+        Self::bind(tenant, name, file, &loaded, policy)
+    }
+
+    /// The same, if the engine's cache has the compiled code; `None` if it would
+    /// have to be compiled.
+    pub(crate) fn from_kept(
+        tenant: &Tenant,
+        name: &str,
+        file: &str,
+        bytes: &[u8],
+        policy: Policy,
+    ) -> Result<Option<Self>, SetupError> {
+        let loaded = compile::kept(tenant.engine(), file, bytes)?;
+        loaded
+            .map(|loaded| Self::bind(tenant, name, file, &loaded, policy))
+            .transpose()
+    }
+
+    /// The bytes of an open file, as far as one is loaded: 128 MiB.
+    pub(crate) fn read(file: &File, name: &str) -> Result<Vec<u8>, SetupError> {
+        load::read_file(file, name)
+    }
+
+    fn bind(
+        tenant: &Tenant,
+        name: &str,
+        file: &str,
+        loaded: &load::Loaded<'_>,
+        policy: Policy,
+    ) -> Result<Self, SetupError> {
         let memory_bytes = load::check_size(file, &loaded.code, &policy, tenant.budget())?;
         load::check_folders(&policy)?;
         let secrets = Secrets::read(&policy.grants)?;
@@ -135,7 +166,7 @@ impl App {
         Ok(Self(Arc::new(Deployment {
             name: name.to_owned(),
             wasmtime: loaded.runtime.wasmtime.clone(),
-            world: worlds::bind(&loaded, file, policy.interface.as_deref())?,
+            world: worlds::bind(loaded, file, policy.interface.as_deref())?,
             customer: Customer::new(tenant, name, &policy.budget, memory_bytes),
             policy: Arc::new(policy),
             secrets: Arc::new(secrets),

@@ -62,6 +62,19 @@ pub(super) fn code<'e>(
     Ok(Loaded { runtime, code })
 }
 
+/// The compiled code, if the cache has it.
+pub(super) fn kept<'e>(
+    engine: &'e Engine,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Option<Loaded<'e>>, SetupError> {
+    if let Some(complaint) = what_else(bytes) {
+        return Err(SetupError::new(format!("{name} {complaint}")));
+    }
+    let bytes = &*binary(name, bytes)?;
+    cached(engine, bytes, Kind::of(bytes))
+}
+
 fn cached<'e>(
     engine: &'e Engine,
     bytes: &[u8],

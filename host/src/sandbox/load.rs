@@ -1,6 +1,6 @@
 //! A file, and what becomes of it: code that can be linked.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -18,18 +18,23 @@ use crate::setup::SetupError;
 /// 30 MB, StarlingMonkey 15.
 const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// The file's bytes. All that follows goes by them, so that it does not matter
-/// whether the file changes meanwhile.
+/// The bytes of the file at a path. All that follows goes by them, so that it
+/// does not matter whether the file changes meanwhile.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
-    let shown = path.display();
-    let cannot = |error| SetupError::new(format!("cannot read {shown}: {error}"));
+    let shown = path.display().to_string();
     // Opening a named pipe would wait for a writer.
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(nonblocking)
         .open(path)
-        .map_err(cannot)?;
+        .map_err(|error| SetupError::new(format!("cannot read {shown}: {error}")))?;
+    read_file(&file, &shown)
+}
+
+/// The bytes of an open file.
+pub(super) fn read_file(file: &File, shown: &str) -> Result<Vec<u8>, SetupError> {
+    let cannot = |error| SetupError::new(format!("cannot read {shown}: {error}"));
     let meta = file.metadata().map_err(cannot)?;
     if !meta.is_file() {
         return Err(SetupError::new(format!(

@@ -1,0 +1,235 @@
+//! What the slots of a process share: how many of them are filled, and who
+//! loads and compiles now.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::retired::Retired;
+use super::slot::{Place, Refreshed, Slot};
+use super::source::Source;
+
+/// How many applications are loaded at a time, unless set. An idle one takes
+/// its compiled code, most of which is shared with the page cache.
+const LOADED_MAX: usize = 256;
+
+/// How long an application stays loaded that nobody asks for, unless set: as
+/// long as php-fpm's pools keep a process for a site that has visitors.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// How long a request waits for its application to be loaded, unless set.
+/// Compiling an interpreter takes about as long on one processor.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How many requests may wait for applications to be loaded, over all
+/// applications. Each holds its params, some KiB.
+const WAITING_MAX: usize = 1024;
+
+/// How many applications are compiled at a time, unless set: with one, a bomb
+/// would keep all others from being deployed until its time is over.
+const COMPILES_MAX: usize = 3;
+
+/// How many applications are read from the cache at a time: enough to keep a
+/// disk busy.
+const FETCHES_MAX: usize = 8;
+
+/// What the slots of a process share. Clones are the same catalogue.
+#[derive(Clone)]
+pub struct Catalogue(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    limits: Limits,
+    /// The right to look into the cache of compiled code.
+    pub(super) fetches: Semaphore,
+    /// The right to compile.
+    pub(super) compiles: Semaphore,
+    /// The right to wait for either.
+    pub(super) waiting: Semaphore,
+    pub(super) retired: Retired,
+    started: Instant,
+    /// Each tenant's right to compile.
+    tenants: Mutex<HashMap<String, Weak<Semaphore>>>,
+    filled: Mutex<Vec<Weak<Place>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    loaded_max: usize,
+    idle_max: Duration,
+    compiles_max: usize,
+    wait_max: Duration,
+}
+
+impl Catalogue {
+    /// A catalogue with the defaults.
+    pub fn new() -> Self {
+        Self::with(Limits {
+            loaded_max: LOADED_MAX,
+            idle_max: IDLE_MAX,
+            compiles_max: COMPILES_MAX,
+            wait_max: WAIT_MAX,
+        })
+    }
+
+    fn with(limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            fetches: Semaphore::new(FETCHES_MAX),
+            compiles: Semaphore::new(limits.compiles_max),
+            waiting: Semaphore::new(WAITING_MAX),
+            retired: Retired::default(),
+            started: Instant::now(),
+            tenants: Mutex::default(),
+            filled: Mutex::default(),
+        }))
+    }
+
+    /// The most applications that are loaded at a time, at least one. 256
+    /// unless set. The one that was asked for least recently makes room.
+    ///
+    /// As all settings of a catalogue: for the slots that are made after.
+    #[must_use]
+    pub fn loaded_max(self, applications: usize) -> Self {
+        Self::with(Limits {
+            loaded_max: applications.max(1),
+            ..self.0.limits
+        })
+    }
+
+    /// How long an application stays loaded that nobody asks for. 10 minutes
+    /// unless set.
+    #[must_use]
+    pub fn idle_max(self, time: Duration) -> Self {
+        Self::with(Limits {
+            idle_max: time,
+            ..self.0.limits
+        })
+    }
+
+    /// How many applications are compiled at a time, at least one; one of a
+    /// tenant's at a time in any case. 3 unless set, which is what an
+    /// engine allows.
+    #[must_use]
+    pub fn compiles_max(self, applications: usize) -> Self {
+        Self::with(Limits {
+            compiles_max: applications.clamp(1, Semaphore::MAX_PERMITS),
+            ..self.0.limits
+        })
+    }
+
+    /// How long a request waits until its application is loaded, before it
+    /// gets a 503. 30 s unless set.
+    #[must_use]
+    pub fn wait_max(self, time: Duration) -> Self {
+        Self::with(Limits {
+            wait_max: time,
+            ..self.0.limits
+        })
+    }
+
+    /// A place for an application of this tenant, empty until the first request
+    /// or [`Slot::load`].
+    pub fn slot(&self, name: &str, tenant: &str, source: impl Source) -> Slot {
+        Slot::new(self, name, self.0.tenant(tenant), Box::new(source), true)
+    }
+
+    /// A place that stays filled once it is: it is not unloaded when nobody
+    /// asks, nor to make room.
+    pub fn lasting_slot(&self, name: &str, tenant: &str, source: impl Source) -> Slot {
+        Slot::new(self, name, self.0.tenant(tenant), Box::new(source), false)
+    }
+
+    /// Looks after the files of all loaded applications, and loads those anew
+    /// that have changed: beside the old version, which serves until the new
+    /// one can. What came of each that has changed.
+    pub async fn refresh(&self) -> Vec<(String, Refreshed)> {
+        let slots: Vec<_> = {
+            let filled = self.0.filled();
+            filled.iter().filter_map(Weak::upgrade).collect()
+        };
+        let refreshing = slots.into_iter().map(|place| async move {
+            let slot = Slot::from(place);
+            (slot.name().to_owned(), slot.refresh().await)
+        });
+        let mut outcomes = join_all(refreshing).await;
+        outcomes.retain(|(_, refreshed)| !matches!(refreshed, Refreshed::Unchanged));
+        outcomes
+    }
+
+    /// How many applications are loaded.
+    pub fn loaded(&self) -> usize {
+        let filled = self.0.filled();
+        let places = filled.iter().filter_map(Weak::upgrade);
+        places.filter(|place| place.is_filled()).count()
+    }
+
+    /// Waits until no request is running any more, on versions that were
+    /// replaced neither.
+    pub async fn drained(&self) {
+        let places: Vec<_> = self.0.filled().iter().filter_map(Weak::upgrade).collect();
+        join_all(places.iter().map(|place| place.drained())).await;
+        self.0.retired.drained().await;
+    }
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shared {
+    pub(super) fn idle_max(&self) -> Duration {
+        self.limits.idle_max
+    }
+
+    pub(super) fn wait_max(&self) -> Duration {
+        self.limits.wait_max
+    }
+
+    pub(super) fn waiting_max(&self) -> usize {
+        WAITING_MAX
+    }
+
+    /// The time as slots note it: milliseconds since the catalogue was made.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A slot was filled: another may have to make room.
+    pub(super) fn note_filled(&self, place: &Arc<Place>) {
+        let mut filled = self.filled();
+        filled.retain(|known| {
+            let known = known.upgrade();
+            known.is_some_and(|known| known.is_filled() && !Arc::ptr_eq(&known, place))
+        });
+        let mut others: Vec<_> = filled.iter().filter_map(Weak::upgrade).collect();
+        others.retain(|other| other.may_be_emptied());
+        // Who is idle first, then whose last request is longest ago.
+        others.sort_by_key(|other| (!other.is_idle(), other.used_at()));
+        let over = (filled.len() + 1).saturating_sub(self.limits.loaded_max);
+        for other in others.into_iter().take(over) {
+            other.empty("others need its place");
+        }
+        filled.push(Arc::downgrade(place));
+    }
+
+    fn filled(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
+        self.filled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tenant(&self, name: &str) -> Arc<Semaphore> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = tenants.get(name).and_then(Weak::upgrade) {
+            return known;
+        }
+        tenants.retain(|_, tenant| tenant.strong_count() > 0);
+        let compiles = Arc::new(Semaphore::new(1));
+        tenants.insert(name.to_owned(), Arc::downgrade(&compiles));
+        compiles
+    }
+}

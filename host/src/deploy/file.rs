@@ -1,0 +1,163 @@
+//! An application from a file, which is copied over or replaced to deploy it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::time::sleep;
+
+use super::source::{Source, Version};
+use super::stamp::Stamp;
+use crate::message::BoxFuture;
+use crate::policy::Policy;
+use crate::sandbox::{App, Tenant};
+use crate::setup::SetupError;
+
+/// How often a file is read anew that changes while it is read. Who copies
+/// 30 MB needs less than a second.
+const READS_MAX: u32 = 50;
+
+/// A component in a file, as a [`Source`].
+#[derive(Clone)]
+pub struct AppFile {
+    tenant: Tenant,
+    name: String,
+    /// What it is called when something is wrong with it.
+    path: String,
+    open: Arc<dyn Fn() -> io::Result<File> + Send + Sync>,
+    policy: Policy,
+}
+
+impl AppFile {
+    /// The component at this path, as a tenant's application of this name. Each
+    /// version of it runs within this policy.
+    pub fn new(tenant: &Tenant, name: &str, path: impl AsRef<Path>, policy: Policy) -> Self {
+        let path: PathBuf = path.as_ref().to_owned();
+        let shown = path.display().to_string();
+        let open = move || {
+            // A pipe would be waited for, and is no file that can be deployed.
+            let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+            let file = OpenOptions::new()
+                .read(true)
+                .custom_flags(flags)
+                .open(&path)?;
+            match file.metadata()?.is_file() {
+                true => Ok(file),
+                false => Err(io::Error::other("it is no regular file")),
+            }
+        };
+        Self {
+            path: shown,
+            ..Self::opened_by(tenant, name, open, policy)
+        }
+    }
+
+    /// A component in a file that is found anew each time.
+    pub(super) fn opened_by(
+        tenant: &Tenant,
+        name: &str,
+        open: impl Fn() -> io::Result<File> + Send + Sync + 'static,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            name: name.to_owned(),
+            path: name.to_owned(),
+            open: Arc::new(open),
+            policy,
+        }
+    }
+
+    /// Reads the file when it is left alone, and makes something of it, on a
+    /// thread that serves nobody.
+    async fn make<T: Send + 'static>(
+        &self,
+        make: fn(&Self, &[u8]) -> Result<T, SetupError>,
+    ) -> Result<(T, Stamp), SetupError> {
+        for _ in 0..READS_MAX {
+            if let Some(wait) = self.stamp()?.unsettled_for() {
+                sleep(wait).await;
+            }
+            let this = self.clone();
+            let task = tokio::task::spawn_blocking(move || {
+                let Some((bytes, stamp)) = this.read()? else {
+                    return Ok(None);
+                };
+                Ok(Some((make(&this, &bytes)?, stamp)))
+            });
+            let made = task.await.unwrap_or_else(|panic| {
+                let sentence = format!("compiling broke off, which is an error of ours: {panic}");
+                Err(SetupError::new(sentence))
+            });
+            if let Some(made) = made? {
+                return Ok(made);
+            }
+            sleep(Stamp::SETTLED_AFTER).await;
+        }
+        let path = &self.path;
+        let sentence = format!("{path} changes all the time: write it beside and rename it");
+        Err(SetupError::new(sentence))
+    }
+
+    /// The file's bytes, unless it changed meanwhile.
+    fn read(&self) -> Result<Option<(Vec<u8>, Stamp)>, SetupError> {
+        let file = (self.open)().map_err(|error| self.cannot(&error))?;
+        let before = Stamp::of(&file).map_err(|error| self.cannot(&error))?;
+        let bytes = App::read(&file, &self.path)?;
+        let after = Stamp::of(&file).map_err(|error| self.cannot(&error))?;
+        let is_whole = before == after && after.unsettled_for().is_none();
+        Ok(is_whole.then_some((bytes, after)))
+    }
+
+    fn cannot(&self, error: &io::Error) -> SetupError {
+        SetupError::new(format!("cannot read {}: {error}", self.path))
+    }
+}
+
+impl Source for AppFile {
+    fn stamp(&self) -> Result<Stamp, SetupError> {
+        let file = (self.open)().and_then(|file| Stamp::of(&file));
+        file.map_err(|error| self.cannot(&error))
+    }
+
+    fn kept(&self) -> BoxFuture<'_, Result<Option<Version>, SetupError>> {
+        Box::pin(async {
+            let make = |this: &Self, bytes: &[u8]| {
+                App::from_kept(
+                    &this.tenant,
+                    &this.name,
+                    &this.path,
+                    bytes,
+                    this.policy.clone(),
+                )
+            };
+            let (app, stamp) = self.make(make).await?;
+            Ok(app.map(|app| version(app, stamp)))
+        })
+    }
+
+    fn compiled(&self) -> BoxFuture<'_, Result<Version, SetupError>> {
+        Box::pin(async {
+            let make = |this: &Self, bytes: &[u8]| {
+                App::compile(
+                    &this.tenant,
+                    &this.name,
+                    &this.path,
+                    bytes,
+                    this.policy.clone(),
+                )
+            };
+            let (app, stamp) = self.make(make).await?;
+            Ok(version(app, stamp))
+        })
+    }
+}
+
+fn version(app: App, stamp: Stamp) -> Version {
+    Version {
+        application: Arc::new(app),
+        stamp,
+    }
+}

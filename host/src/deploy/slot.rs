@@ -1,0 +1,384 @@
+//! A place for an application: filled at its first request, swapped while
+//! requests run, emptied when nobody asks.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
+use futures_util::future::Shared as SharedFuture;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::catalogue::{Catalogue, Shared};
+use super::retired;
+use super::source::{Source, Version};
+use super::stamp::Stamp;
+use crate::message::{BoxFuture, Fault, Handler, Request, Response};
+use crate::setup::SetupError;
+
+/// A place for one application. It is a handler: requests go to the version
+/// that it holds, or wait for the first one to be loaded. Clones are the same
+/// slot.
+#[derive(Clone)]
+pub struct Slot(Arc<Place>);
+
+pub(super) struct Place {
+    name: String,
+    source: Box<dyn Source>,
+    shared: Arc<Shared>,
+    /// The tenant's right to compile.
+    tenant: Arc<Semaphore>,
+    is_emptied_when_idle: bool,
+    current: ArcSwapOption<Filling>,
+    used_at: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The load that is under way, which everybody waits for.
+    loading: Option<Loading>,
+    /// What was not served, and why: it is not tried again before it changes.
+    refused: Option<Refusal>,
+}
+
+type Loading = SharedFuture<BoxFuture<'static, Result<Arc<Filling>, String>>>;
+
+/// What was refused, which is nothing if there was no file.
+type Refusal = (Option<Stamp>, String);
+
+/// A version in its place.
+struct Filling {
+    version: Version,
+    /// Empties the place when nobody asks.
+    _watch: Option<AbortOnDrop>,
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What came of a look after an application's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// It is as it was, or the application is not loaded.
+    Unchanged,
+    /// The new version serves.
+    Replaced,
+    /// The new version can not be served; the old one goes on. Why, as a
+    /// sentence.
+    Refused(String),
+}
+
+impl Slot {
+    pub(super) fn new(
+        catalogue: &Catalogue,
+        name: &str,
+        tenant: Arc<Semaphore>,
+        source: Box<dyn Source>,
+        is_emptied_when_idle: bool,
+    ) -> Self {
+        Self(Arc::new(Place {
+            name: name.to_owned(),
+            source,
+            shared: catalogue.0.clone(),
+            tenant,
+            is_emptied_when_idle,
+            current: ArcSwapOption::empty(),
+            used_at: AtomicU64::new(0),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// The name that logs give it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether a version is loaded.
+    pub fn is_loaded(&self) -> bool {
+        self.0.is_filled()
+    }
+
+    /// Loads the application now instead of at its first request.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if it can not be served.
+    pub async fn load(&self) -> Result<(), SetupError> {
+        if self.is_loaded() {
+            return Ok(());
+        }
+        let (loading, _) = self.0.clone().begin();
+        loading.await.map(drop).map_err(SetupError::new)
+    }
+
+    /// Looks whether there is a new version, if one is loaded, and waits until
+    /// it serves or is refused. Requests that run stay with the old one.
+    pub async fn refresh(&self) -> Refreshed {
+        let Some(before) = self.0.current.load_full() else {
+            return Refreshed::Unchanged;
+        };
+        let known = self.0.refused();
+        let (loading, is_new) = self.0.clone().begin();
+        let mut outcome = loading.await;
+        if !is_new {
+            // It may have begun before the file changed.
+            outcome = self.0.clone().begin().0.await;
+        }
+        match outcome {
+            Ok(after) if Arc::ptr_eq(&before, &after) => Refreshed::Unchanged,
+            Ok(_) => Refreshed::Replaced,
+            Err(_) if known.is_some() && known == self.0.refused() => Refreshed::Unchanged,
+            Err(reason) => Refreshed::Refused(reason),
+        }
+    }
+
+    /// Answers with what is loaded, and begins to load a new version if the
+    /// file has this other stamp.
+    pub(super) async fn handle_at(
+        &self,
+        stamp: Stamp,
+        request: Request,
+    ) -> Result<Response, Fault> {
+        if let Some(filling) = self.0.current.load().as_ref() {
+            let is_refused = || {
+                self.0
+                    .refused()
+                    .is_some_and(|(known, _)| known == Some(stamp))
+            };
+            if filling.version.stamp != stamp && !is_refused() {
+                let _ = self.0.clone().begin();
+            }
+        }
+        self.handle(request).await
+    }
+
+    pub(super) fn used_at(&self) -> u64 {
+        self.0.used_at()
+    }
+}
+
+impl Handler for Slot {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Fault>> {
+        Box::pin(async move {
+            let place = &self.0;
+            place.used_at.store(place.shared.now(), Ordering::Relaxed);
+            let filling = match place.current.load_full() {
+                Some(filling) => filling,
+                None => place.filled().await?,
+            };
+            filling.version.application.handle(request).await
+        })
+    }
+}
+
+impl From<Arc<Place>> for Slot {
+    fn from(place: Arc<Place>) -> Self {
+        Self(place)
+    }
+}
+
+impl Place {
+    /// Waits for the first version, but not for ever.
+    async fn filled(self: &Arc<Self>) -> Result<Arc<Filling>, Fault> {
+        let Ok(_waiting) = self.shared.waiting.try_acquire() else {
+            return Err(Fault::Overloaded(format!(
+                "{} requests wait for applications to be loaded already",
+                self.shared.waiting_max()
+            )));
+        };
+        let wait_max = self.shared.wait_max();
+        match timeout(wait_max, self.clone().begin().0).await {
+            Ok(loaded) => loaded.map_err(Fault::Unloadable),
+            Err(_) => Err(Fault::Overloaded(format!(
+                "{} was not loaded within {wait_max:?}, and is still being",
+                self.name
+            ))),
+        }
+    }
+
+    /// Joins the load that is under way, or begins one. Whether it is new. It
+    /// goes on without those who wait for it.
+    fn begin(self: Arc<Self>) -> (Loading, bool) {
+        let mut state = self.state();
+        if let Some(loading) = &state.loading {
+            return (loading.clone(), false);
+        }
+        let place = self.clone();
+        let task = tokio::spawn(async move {
+            let load = AssertUnwindSafe(place.load()).catch_unwind();
+            let outcome = load
+                .await
+                .unwrap_or_else(|_| Err("loading broke off, which is an error of ours".to_owned()));
+            place.state().loading = None;
+            outcome
+        });
+        let loading: BoxFuture<'static, _> = Box::pin(async {
+            let broke_off = |error| Err(format!("loading broke off: {error}"));
+            task.await.unwrap_or_else(broke_off)
+        });
+        let loading = loading.shared();
+        state.loading = Some(loading.clone());
+        (loading, true)
+    }
+
+    async fn load(self: &Arc<Self>) -> Result<Arc<Filling>, String> {
+        let name = &self.name;
+        let current = self.current.load_full();
+        let stamp = match self.source.stamp() {
+            Ok(stamp) => stamp,
+            Err(error) => return Err(self.refuse(None, error.to_string())),
+        };
+        if let Some(current) = current.filter(|current| current.version.stamp == stamp) {
+            self.state().refused = None;
+            return Ok(current);
+        }
+        if let Some((_, reason)) = self.refused().filter(|(known, _)| *known == Some(stamp)) {
+            return Err(reason);
+        }
+        match self.obtain().await {
+            Ok(version) => {
+                let has_replaced = self.fill(version);
+                let what = if has_replaced { "replaced" } else { "loaded" };
+                tracing::debug!(app = %name, "{what}");
+                self.current
+                    .load_full()
+                    .ok_or_else(|| "it was unloaded at once".to_owned())
+            }
+            Err(error) => Err(self.refuse(Some(stamp), error.to_string())),
+        }
+    }
+
+    /// Notes and logs that this is not served; only once, however often it is
+    /// asked for.
+    fn refuse(&self, stamp: Option<Stamp>, reason: String) -> String {
+        let refusal = (stamp, reason.clone());
+        let before = self.state().refused.replace(refusal.clone());
+        if before != Some(refusal) {
+            let what = match self.is_filled() {
+                true => "the new version is refused, and the old one goes on serving",
+                false => "it can not be loaded",
+            };
+            tracing::warn!(app = %self.name, "{what}: {reason}");
+        }
+        reason
+    }
+
+    /// A version from the cache, or else compiled when it is this tenant's and
+    /// then this application's turn.
+    async fn obtain(&self) -> Result<Version, SetupError> {
+        let gone = |_| SetupError::new("the server is stopping");
+        {
+            let _fetch = self.shared.fetches.acquire().await.map_err(gone)?;
+            if let Some(version) = self.source.kept().await? {
+                return Ok(version);
+            }
+        }
+        // In this order: those of one tenant do not stand in the way of others.
+        let _own = self.tenant.acquire().await.map_err(gone)?;
+        let _compile = self.shared.compiles.acquire().await.map_err(gone)?;
+        self.source.compiled().await
+    }
+
+    /// Puts a version in place; whether there was another one.
+    fn fill(self: &Arc<Self>, version: Version) -> bool {
+        let watch = self.is_emptied_when_idle.then(|| {
+            let watching = watch_idle(Arc::downgrade(self), self.shared.idle_max());
+            AbortOnDrop(tokio::spawn(watching).abort_handle())
+        });
+        let filling = Filling {
+            version,
+            _watch: watch,
+        };
+        self.used_at.store(self.shared.now(), Ordering::Relaxed);
+        let before = {
+            let mut state = self.state();
+            state.refused = None;
+            self.current.swap(Some(Arc::new(filling)))
+        };
+        self.shared.note_filled(self);
+        match before {
+            Some(before) => {
+                let old = before.version.application.clone();
+                self.shared.retired.keep(old);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes the version out. Its requests end on it.
+    pub(super) fn empty(&self, why: &str) {
+        let before = {
+            let _state = self.state();
+            self.current.swap(None)
+        };
+        if let Some(before) = before {
+            tracing::debug!(app = %self.name, "unloaded: {why}");
+            let old = before.version.application.clone();
+            self.shared.retired.keep(old);
+        }
+    }
+
+    pub(super) fn is_filled(&self) -> bool {
+        self.current.load().is_some()
+    }
+
+    pub(super) fn may_be_emptied(&self) -> bool {
+        self.is_emptied_when_idle
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let current = self.current.load_full();
+        current.is_none_or(|current| retired::is_idle(current.version.application.as_ref()))
+    }
+
+    pub(super) fn used_at(&self) -> u64 {
+        self.used_at.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn drained(&self) {
+        if let Some(current) = self.current.load_full() {
+            current.version.application.drained().await;
+        }
+    }
+
+    fn refused(&self) -> Option<Refusal> {
+        self.state().refused.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Empties a place once nobody has asked for so long.
+async fn watch_idle(place: std::sync::Weak<Place>, idle_max: Duration) {
+    let mut wait = idle_max;
+    loop {
+        sleep(wait).await;
+        let Some(place) = place.upgrade() else {
+            return;
+        };
+        let idle = place.shared.now().saturating_sub(place.used_at());
+        let left = idle_max.saturating_sub(Duration::from_millis(idle));
+        if !left.is_zero() {
+            wait = left;
+        } else if place.is_idle() {
+            place.empty("nobody asks for it");
+            return;
+        } else {
+            // A long answer is under way; it counts as use.
+            wait = idle_max;
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Slots and catalogues, with files of text for components and closures for
+//! applications.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use super::{Application, Catalogue, Refreshed, Slot, Source, Stamp, Version};
+use crate::message::{BoxFuture, Fault, Handler, Request, Response};
+use crate::setup::SetupError;
+
+/// An application that says what its file said; `broken` is refused.
+#[derive(Clone)]
+struct Text {
+    path: PathBuf,
+    /// Whether it is made without compiling.
+    is_kept: bool,
+    /// The right to compile, where a test wants it to take time.
+    may_compile: Arc<Semaphore>,
+    compiles: Arc<AtomicUsize>,
+    /// The right to answer.
+    may_answer: Arc<Semaphore>,
+    running: Arc<AtomicUsize>,
+}
+
+impl Text {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            is_kept: false,
+            may_compile: Arc::new(Semaphore::new(1000)),
+            compiles: Arc::default(),
+            may_answer: Arc::new(Semaphore::new(1000)),
+            running: Arc::default(),
+        }
+    }
+
+    fn version(&self) -> Result<Version, SetupError> {
+        let text = std::fs::read_to_string(&self.path);
+        let text = text.map_err(|error| SetupError::new(error.to_string()))?;
+        if text == "broken" {
+            return Err(SetupError::new("it is broken"));
+        }
+        let said = Said {
+            text,
+            may_answer: self.may_answer.clone(),
+            running: self.running.clone(),
+        };
+        Ok(Version {
+            application: Arc::new(said),
+            stamp: self.stamp()?,
+        })
+    }
+}
+
+impl Source for Text {
+    fn stamp(&self) -> Result<Stamp, SetupError> {
+        let stamp = File::open(&self.path).and_then(|file| Stamp::of(&file));
+        stamp.map_err(|error| SetupError::new(error.to_string()))
+    }
+
+    fn kept(&self) -> BoxFuture<'_, Result<Option<Version>, SetupError>> {
+        Box::pin(async { self.is_kept.then(|| self.version()).transpose() })
+    }
+
+    fn compiled(&self) -> BoxFuture<'_, Result<Version, SetupError>> {
+        Box::pin(async {
+            self.compiles.fetch_add(1, Ordering::Relaxed);
+            self.may_compile.acquire().await.expect("open").forget();
+            self.version()
+        })
+    }
+}
+
+struct Said {
+    text: String,
+    may_answer: Arc<Semaphore>,
+    running: Arc<AtomicUsize>,
+}
+
+impl Handler for Said {
+    fn handle(&self, _: Request) -> BoxFuture<'_, Result<Response, Fault>> {
+        Box::pin(async {
+            self.running.fetch_add(1, Ordering::Relaxed);
+            self.may_answer.acquire().await.expect("open").forget();
+            self.running.fetch_sub(1, Ordering::Relaxed);
+            Ok(Response::text(StatusCode::OK, self.text.clone()))
+        })
+    }
+}
+
+impl Application for Said {
+    fn drained(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            while self.running.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+    }
+}
+
+async fn ask(slot: &Slot) -> Result<String, Fault> {
+    let body = slot
+        .handle(Request::default())
+        .await?
+        .body
+        .collect()
+        .await?;
+    Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// Another version, with another stamp: in a tick of its own, or of another
+/// length.
+fn deploy(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).expect("written");
+    std::fs::rename(&beside, path).expect("renamed");
+}
+
+async fn wait_until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slot_is_filled_at_its_first_request_and_once() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let mut source = Text::new(&path);
+    source.may_compile = Arc::new(Semaphore::new(0));
+    let slot = Catalogue::new().slot("app", "", source.clone());
+    assert!(!slot.is_loaded());
+    let asking = (0..20).map(|_| {
+        let slot = slot.clone();
+        tokio::spawn(async move { ask(&slot).await })
+    });
+    let asking: Vec<_> = asking.collect();
+    wait_until(|| source.compiles.load(Ordering::Relaxed) == 1).await;
+    source.may_compile.add_permits(100);
+    for answer in asking {
+        assert_eq!(answer.await.expect("no panic").as_deref(), Ok("one"));
+    }
+    assert_eq!(source.compiles.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_gives_up_does_not_end_the_load() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let mut source = Text::new(&path);
+    source.may_compile = Arc::new(Semaphore::new(0));
+    let catalogue = Catalogue::new().wait_max(Duration::from_millis(20));
+    let slot = catalogue.slot("app", "", source.clone());
+    let fault = ask(&slot).await.expect_err("it is still being compiled");
+    assert_eq!(fault.status(), 503);
+    assert!(matches!(fault, Fault::Overloaded(_)), "{fault}");
+    source.may_compile.add_permits(1);
+    wait_until(|| slot.is_loaded()).await;
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+    assert_eq!(source.compiles.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn requests_that_run_end_on_the_version_that_they_began_on() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let mut source = Text::new(&path);
+    source.may_answer = Arc::new(Semaphore::new(0));
+    let catalogue = Catalogue::new();
+    let slot = catalogue.slot("app", "", source.clone());
+    let first = tokio::spawn({
+        let slot = slot.clone();
+        async move { ask(&slot).await }
+    });
+    wait_until(|| source.running.load(Ordering::Relaxed) == 1).await;
+    deploy(&path, "second");
+    assert_eq!(slot.refresh().await, Refreshed::Replaced);
+    assert_eq!(slot.refresh().await, Refreshed::Unchanged);
+    source.may_answer.add_permits(2);
+    assert_eq!(first.await.expect("no panic").as_deref(), Ok("one"));
+    assert_eq!(ask(&slot).await.as_deref(), Ok("second"));
+    catalogue.drained().await;
+}
+
+#[tokio::test]
+async fn a_version_that_is_refused_is_refused_once_and_the_old_one_serves() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let source = Text::new(&path);
+    let catalogue = Catalogue::new();
+    let slot = catalogue.slot("app", "", source.clone());
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+    deploy(&path, "broken");
+    let refused = Refreshed::Refused("it is broken".to_owned());
+    assert_eq!(catalogue.refresh().await, [("app".to_owned(), refused)]);
+    assert_eq!(catalogue.refresh().await, []);
+    assert_eq!(source.compiles.load(Ordering::Relaxed), 2);
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+    std::fs::remove_file(&path).expect("removed");
+    assert!(matches!(slot.refresh().await, Refreshed::Refused(_)));
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+    deploy(&path, "third");
+    assert_eq!(slot.refresh().await, Refreshed::Replaced);
+    assert_eq!(ask(&slot).await.as_deref(), Ok("third"));
+}
+
+#[tokio::test]
+async fn what_was_never_loaded_is_a_503_until_its_file_changes() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    let source = Text::new(&path);
+    let slot = Catalogue::new().slot("app", "", source.clone());
+    assert!(matches!(ask(&slot).await, Err(Fault::Unloadable(_))));
+    deploy(&path, "broken");
+    for _ in 0..3 {
+        let fault = ask(&slot).await.expect_err("broken");
+        assert_eq!(fault, Fault::Unloadable("it is broken".to_owned()));
+    }
+    assert_eq!(source.compiles.load(Ordering::Relaxed), 1);
+    deploy(&path, "whole");
+    assert_eq!(ask(&slot).await.as_deref(), Ok("whole"));
+}
+
+#[tokio::test]
+async fn one_tenants_compiles_do_not_stand_in_anothers_way() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let mut slow = Text::new(&path);
+    slow.may_compile = Arc::new(Semaphore::new(0));
+    let quick = Text::new(&path);
+    let mut kept = Text::new(&path);
+    kept.is_kept = true;
+    let catalogue = Catalogue::new().compiles_max(2);
+    let slow_slots: Vec<_> = (0..5)
+        .map(|_| catalogue.slot("slow", "alice", slow.clone()))
+        .collect();
+    let waiting: Vec<_> = slow_slots
+        .iter()
+        .map(|slot| tokio::spawn(slot.clone().handle_owned()))
+        .collect();
+    wait_until(|| slow.compiles.load(Ordering::Relaxed) == 1).await;
+    let bobs = catalogue.slot("bob", "bob", quick);
+    assert_eq!(ask(&bobs).await.as_deref(), Ok("one"));
+    // Even a tenant's own, if there is nothing to compile.
+    let own = catalogue.slot("kept", "alice", kept);
+    assert_eq!(ask(&own).await.as_deref(), Ok("one"));
+    assert_eq!(slow.compiles.load(Ordering::Relaxed), 1);
+    slow.may_compile.add_permits(5);
+    for answer in waiting {
+        assert!(answer.await.expect("no panic").is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_asked_is_unloaded_and_loaded_again() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let idle = Duration::from_secs(60);
+    let catalogue = Catalogue::new().idle_max(idle);
+    let slot = catalogue.slot("app", "", Text::new(&path));
+    let lasting = catalogue.lasting_slot("lasting", "", Text::new(&path));
+    for slot in [&slot, &lasting] {
+        assert_eq!(ask(slot).await.as_deref(), Ok("one"));
+    }
+    tokio::time::sleep(idle / 2).await;
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+    tokio::time::sleep(idle * 3 / 4).await;
+    assert!(slot.is_loaded(), "it was asked meanwhile");
+    tokio::time::sleep(idle).await;
+    assert!(!slot.is_loaded());
+    assert!(lasting.is_loaded());
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+}
+
+#[tokio::test]
+async fn who_was_asked_least_recently_makes_room() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let catalogue = Catalogue::new().loaded_max(2);
+    let slots: Vec<_> = (0..4)
+        .map(|number| catalogue.slot(&number.to_string(), "", Text::new(&path)))
+        .collect();
+    for slot in &slots {
+        assert_eq!(ask(slot).await.as_deref(), Ok("one"));
+        assert!(catalogue.loaded() <= 2);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let loaded: Vec<_> = slots.iter().map(Slot::is_loaded).collect();
+    assert_eq!(loaded, [false, false, true, true]);
+}
+
+impl Slot {
+    async fn handle_owned(self) -> Result<Response, Fault> {
+        self.handle(Request::default()).await
+    }
+}
