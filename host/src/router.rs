@@ -1,21 +1,34 @@
-//! Chooses who answers: by the host and the path that the client asked for.
+//! Chooses who answers: by a param that the web server sets, or else by the host
+//! and the path that the client asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use crate::message::{BoxFuture, Fault, Handler, Request, Response};
 
+/// The param by which a web server chooses an application by its name.
+const NAME_PARAM: &str = "FCGI_WASM_APP";
+
 /// A table of routes that can be swapped while requests run. Clones share it.
 #[derive(Clone, Default)]
 pub struct Router {
-    table: Arc<ArcSwap<Vec<Route>>>,
+    table: Arc<ArcSwap<Table>>,
 }
 
+#[derive(Clone, Default)]
+struct Table {
+    /// By host, in lower case and without port, empty for any: as many hosts
+    /// as there are must not make a request slower.
+    hosts: HashMap<String, Vec<Route>>,
+    names: HashMap<String, Arc<dyn Handler>>,
+    otherwise: Option<Arc<dyn Handler>>,
+}
+
+/// The longest prefix stands first among those of a host.
 #[derive(Clone)]
 struct Route {
-    /// Lower case, without port; empty for any.
-    host: String,
     /// Without the slash at its end, so empty for the root.
     prefix: String,
     handler: Arc<dyn Handler>,
@@ -39,18 +52,54 @@ impl Router {
             Some(slash) => pattern.split_at(slash),
             None => (pattern, ""),
         };
+        let host = host.to_ascii_lowercase();
         let route = Route {
-            host: host.to_ascii_lowercase(),
             prefix: path.trim_end_matches('/').to_owned(),
             handler: Arc::new(handler),
         };
+        self.change(|table| {
+            let routes = table.hosts.entry(host.clone()).or_default();
+            routes.retain(|known| known.prefix != route.prefix);
+            routes.push(route.clone());
+            routes.sort_by_key(|known| std::cmp::Reverse(known.prefix.len()));
+        })
+    }
+
+    /// Adds a name by which the web server may choose this handler with the
+    /// param `FCGI_WASM_APP`, before all routes. Where no name is known, that
+    /// param means nothing.
+    #[must_use]
+    pub fn name(self, name: &str, handler: impl Handler) -> Self {
+        let handler: Arc<dyn Handler> = Arc::new(handler);
+        self.change(|table| {
+            table.names.insert(name.to_owned(), handler.clone());
+        })
+    }
+
+    /// Who answers what no route leads to. Nobody unless set: that is a 404.
+    #[must_use]
+    pub fn otherwise(self, handler: impl Handler) -> Self {
+        let handler: Arc<dyn Handler> = Arc::new(handler);
+        self.change(|table| table.otherwise = Some(handler.clone()))
+    }
+
+    /// Takes the table of another router in place of its own, all at once.
+    pub fn replace(&self, other: &Self) {
+        self.table.store(other.table.load_full());
+    }
+
+    fn change(self, change: impl Fn(&mut Table)) -> Self {
+        if Arc::strong_count(&self.table) == 1 {
+            // Nobody else sees it, so a table of thousands is not copied for
+            // each that is added.
+            let mut table = Arc::unwrap_or_clone(self.table.swap(Arc::default()));
+            change(&mut table);
+            self.table.store(Arc::new(table));
+            return self;
+        }
         self.table.rcu(|table| {
             let mut table = table.as_ref().clone();
-            table.retain(|known| known.host != route.host || known.prefix != route.prefix);
-            table.push(route.clone());
-            table.sort_by_key(|known| {
-                std::cmp::Reverse((known.prefix.len(), !known.host.is_empty()))
-            });
+            change(&mut table);
             table
         });
         self
@@ -58,22 +107,53 @@ impl Router {
 
     fn choose(&self, host: &str, path: &str) -> Option<Arc<dyn Handler>> {
         let table = self.table.load();
-        let route = table.iter().find(|route| route.matches(host, path))?;
-        Some(route.handler.clone())
+        let named = table.find(&host.to_ascii_lowercase(), path);
+        let any = table.find("", path);
+        let route = match (named, any) {
+            (Some(named), Some(any)) if any.prefix.len() > named.prefix.len() => Some(any),
+            (None, any) => any,
+            (named, _) => named,
+        };
+        match route {
+            Some(route) => Some(route.handler.clone()),
+            None => table.otherwise.clone(),
+        }
+    }
+
+    /// Who has the name that the web server says, if it says one that means
+    /// something.
+    fn named(&self, request: &Request) -> Option<Result<Arc<dyn Handler>, Fault>> {
+        let table = self.table.load();
+        let name = request.params.text(NAME_PARAM)?;
+        if table.names.is_empty() || name.is_empty() {
+            return None;
+        }
+        let handler = table.names.get(name.as_ref()).cloned();
+        let nobody = || Fault::NoSuchApp(format!("the name {name:?} ({NAME_PARAM})"));
+        Some(handler.ok_or_else(nobody))
+    }
+}
+
+impl Table {
+    fn find(&self, host: &str, path: &str) -> Option<&Route> {
+        let routes = self.hosts.get(host)?;
+        routes.iter().find(|route| route.matches(path))
     }
 }
 
 impl Route {
-    fn matches(&self, host: &str, path: &str) -> bool {
+    fn matches(&self, path: &str) -> bool {
         let rest = path.strip_prefix(&self.prefix);
-        (self.host.is_empty() || self.host.eq_ignore_ascii_case(host))
-            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
 impl Handler for Router {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Fault>> {
         Box::pin(async move {
+            if let Some(named) = self.named(&request) {
+                return named?.handle(request).await;
+            }
             let params = &request.params;
             let text = |name| params.text(name).unwrap_or_default();
             let host = text("HTTP_HOST");
@@ -152,6 +232,41 @@ mod tests {
             .expect_err("none");
         assert_eq!(fault.status(), 404);
         assert!(fault.to_string().contains("shop.example/b"));
+    }
+
+    #[tokio::test]
+    async fn a_name_wins_where_names_are_known() {
+        use http_body_util::BodyExt;
+
+        let router = Router::new().route("/", named("route"));
+        let ask = |router: &Router, name: &str| {
+            let request = Request {
+                params: [("FCGI_WASM_APP", name)].into_iter().collect(),
+                ..Request::default()
+            };
+            let router = router.clone();
+            async move {
+                let body = router.handle(request).await?.body.collect().await?;
+                Ok::<_, Fault>(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+            }
+        };
+        assert_eq!(ask(&router, "blog").await.as_deref(), Ok("route"));
+        let router = router.name("blog", named("blog"));
+        assert_eq!(ask(&router, "blog").await.as_deref(), Ok("blog"));
+        assert_eq!(ask(&router, "").await.as_deref(), Ok("route"));
+        let fault = ask(&router, "shop").await.expect_err("nobody");
+        assert_eq!(fault.status(), 404);
+        assert!(fault.to_string().contains("shop"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn what_no_route_leads_to_has_somebody_too() {
+        let router = Router::new().route("/a", named("a"));
+        let router = router.otherwise(named("otherwise"));
+        assert_eq!(answer(&router, "", "/a").await.as_deref(), Ok("a"));
+        assert_eq!(answer(&router, "", "/b").await.as_deref(), Ok("otherwise"));
+        router.replace(&Router::new().route("/", named("new")));
+        assert_eq!(answer(&router, "", "/b").await.as_deref(), Ok("new"));
     }
 
     #[tokio::test]

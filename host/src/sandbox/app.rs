@@ -29,6 +29,7 @@ use super::place::Claim;
 use super::reply::Reply;
 use super::secrets::Secrets;
 use super::tenant::{Customer, Tenant};
+use super::tighten::tighten;
 use super::worlds::{self, World};
 use crate::cgi;
 use crate::message::{
@@ -42,10 +43,11 @@ use crate::setup::SetupError;
 #[derive(Clone)]
 pub struct App(Arc<Deployment>);
 
+#[derive(Clone)]
 struct Deployment {
     name: String,
     wasmtime: wasmtime::Engine,
-    world: Box<dyn World>,
+    world: Arc<dyn World>,
     policy: Arc<Policy>,
     customer: Arc<Customer>,
     secrets: Arc<Secrets>,
@@ -166,7 +168,7 @@ impl App {
         Ok(Self(Arc::new(Deployment {
             name: name.to_owned(),
             wasmtime: loaded.runtime.wasmtime.clone(),
-            world: worlds::bind(loaded, file, policy.interface.as_deref())?,
+            world: worlds::bind(loaded, file, policy.interface.as_deref())?.into(),
             customer: Customer::new(tenant, name, &policy.budget, memory_bytes),
             policy: Arc::new(policy),
             secrets: Arc::new(secrets),
@@ -197,7 +199,16 @@ impl App {
 
 impl Handler for App {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Fault>> {
-        Box::pin(self.0.clone().handle(request))
+        Box::pin(async move {
+            let deployment = match tighten(&self.0.policy, &request.params)? {
+                None => self.0.clone(),
+                Some(policy) => Arc::new(Deployment {
+                    policy: Arc::new(policy),
+                    ..self.0.as_ref().clone()
+                }),
+            };
+            deployment.handle(request).await
+        })
     }
 }
 

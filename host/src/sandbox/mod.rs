@@ -31,6 +31,7 @@ mod runtime;
 mod secrets;
 mod stdio;
 mod tenant;
+mod tighten;
 mod turns;
 mod worlds;
 
