@@ -49,6 +49,7 @@ mod new;
 mod nginx;
 mod nginx_faults;
 mod places;
+mod request_roles;
 mod servers;
 mod startup;
 mod tenants;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         nginx_faults::tests(),
         hostile::tests(),
         places::tests(),
+        request_roles::tests(),
         servers::tests(),
         startup::tests(),
         units::tests(),
