@@ -33,6 +33,24 @@ const AUTH_REQUEST: &str = r#"
         fastcgi_pass APP;
     }"#;
 
+/// The manual's recipe.
+const IN_FRONT: &str = r#"
+    location /private/ {
+        auth_request /gate;
+        auth_request_set $user $upstream_http_x_remote_user;
+
+        include /etc/nginx/fastcgi_params;
+        fastcgi_param REMOTE_USER $user;
+        fastcgi_pass unix:BEHIND;
+    }
+    location = /gate {
+        internal;
+        include /etc/nginx/fastcgi_params;
+        fastcgi_pass_request_body off;
+        fastcgi_param CONTENT_LENGTH "";
+        fastcgi_pass APP;
+    }"#;
+
 fn nginx_with(program: &Program) -> Result<Nginx, Skip> {
     let nginx = Nginx::start(&program.socket(), "", AUTH_REQUEST)?;
     hide(&nginx.path("files"), &["/private/x"]);
@@ -128,6 +146,18 @@ fn the_gate_checks_signed_tokens() -> Outcome {
         &get_with(&mut nginx.connect(), "/private/x", "X: y"),
         "no token",
     );
+    // In front of an application, which learns the name from nobody else.
+    let app = Program::serve(&guest("naughty-cgi")?, &[]);
+    let behind = IN_FRONT.replace("BEHIND", &app.socket().display().to_string());
+    let nginx = Nginx::start(&program.socket(), "", &behind)?;
+    let reply = get_with(&mut nginx.connect(), "/private/x", &cookie);
+    let text = reply.text();
+    assert!(text.contains("\nREMOTE_USER=ada\n"), "{text}");
+    let forged = format!("{cookie}\r\nAuthorization: Basic cm9vdDpwdw==\r\nRemote-User: root");
+    let text = get_with(&mut nginx.connect(), "/private/x", &forged).text();
+    assert!(text.contains("\nREMOTE_USER=ada\n"), "{text}");
+    let reply = nginx.connect().get("/private/x");
+    assert_eq!(reply.head.status, 401);
     // Without a secret nobody passes.
     let program = Program::serve(&guest("gate")?, &[]);
     let lighttpd = behind_lighttpd(&program)?;

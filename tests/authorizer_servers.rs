@@ -2,7 +2,10 @@
 //! does, and nobody else, whatever goes wrong.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
+
+use rustix::process::Signal;
 
 use crate::support::authorizer::*;
 use crate::support::daemon::{Daemon, free_port};
@@ -15,9 +18,11 @@ tests![
     lighttpd_guards_files,
     lighttpd_guards_an_application_that_learns_the_variables,
     conformance_27_lighttpd_never_lets_pass_what_fails,
+    conformance_27_lighttpd_lets_nobody_pass_when_the_server_ends,
     apache_guards_files,
     apache_guards_an_application_that_learns_the_variables,
     conformance_27_apache_never_lets_pass_what_fails,
+    conformance_27_apache_lets_nobody_pass_when_the_server_ends,
 ];
 
 /// Requests of which none may pass, for the authorizer that misbehaves by path.
@@ -149,6 +154,32 @@ fn conformance_27_lighttpd_never_lets_pass_what_fails() -> Outcome {
     Ok(())
 }
 
+/// An authorizer that does not wait long for its requests when it is told to
+/// stop.
+const STOPPED: &[&str] = &["--timeout", "1h", "--drain-timeout", "100ms"];
+
+/// Ends the authorizer, in either way, while it judges.
+#[track_caller]
+fn check_ended(program: &mut Program, signal: Signal, mut client: Client<TcpStream>) {
+    client.send("GET /private/sleep HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YWRhOnB3\r\n\r\n");
+    // It has begun to judge when it says so.
+    program.wait_for_log("judging");
+    program.signal(signal);
+    check_kept_out(&client.reply(false), "the authorizer ended");
+    program.wait();
+}
+
+fn conformance_27_lighttpd_lets_nobody_pass_when_the_server_ends() -> Outcome {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut program = Program::serve(&guest("naughty-roles")?, STOPPED);
+        let lighttpd = lighttpd_with(&program.socket())?;
+        check_ended(&mut program, signal, lighttpd.connect());
+        let after = lighttpd.connect().get("/private/allow");
+        check_kept_out(&after, "nobody there");
+    }
+    Ok(())
+}
+
 /// Serves over TCP: mod_authnz_fcgi takes nothing else.
 fn over_tcp(app: &str, arguments: &[&str]) -> Result<(Program, u16), Skip> {
     let port = free_port();
@@ -259,6 +290,19 @@ fn conformance_27_apache_never_lets_pass_what_fails() -> Outcome {
         let apache = apache_with(free_port(), kind, location, "")?;
         let reply = get_as_ada(&mut apache.connect(), "/private/allow");
         check_kept_out(&reply, "nobody there");
+    }
+    Ok(())
+}
+
+fn conformance_27_apache_lets_nobody_pass_when_the_server_ends() -> Outcome {
+    for signal in [Signal::TERM, Signal::KILL] {
+        for (kind, location) in [("authnz", AUTHNZ), ("authn", CHECK)] {
+            let (mut program, port) = over_tcp("naughty-roles", STOPPED)?;
+            let apache = apache_with(port, kind, location, "")?;
+            check_ended(&mut program, signal, apache.connect());
+            let after = get_as_ada(&mut apache.connect(), "/private/allow");
+            check_kept_out(&after, "nobody there");
+        }
     }
     Ok(())
 }

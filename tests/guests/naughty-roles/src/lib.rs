@@ -60,6 +60,7 @@ fn gate(request: Request) -> Result<Verdict> {
         "fail" => return Err("disk full, as asked".into()),
         "spin" => spin(),
         "sleep" => {
+            say("judging");
             std::thread::sleep(Duration::from_secs(100_000));
             Verdict::allow()
         }
@@ -79,6 +80,12 @@ fn tell(request: Request) -> Verdict {
     let mut body = Vec::new();
     let read = request.into_body().read_to_end(&mut body);
     verdict.variable("BODY", format!("{read:?}"))
+}
+
+/// Says something to the log.
+#[expect(clippy::print_stderr, reason = "it is a guest's log")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 fn spin() -> ! {
