@@ -98,10 +98,9 @@ fn conformance_27_nginx_never_lets_pass_what_fails() -> Outcome {
         "no role",
     );
     drop(judge);
-    check_kept_out(
-        &get_with(&mut nginx.connect(), "/private/x", "X-Gate: /allow"),
-        "gone",
-    );
+    let gone = get_with(&mut nginx.connect(), "/private/x", "X-Gate: /allow");
+    check_kept_out(&gone, "gone");
+    assert_eq!(gone.head.status, 500);
     Ok(())
 }
 

@@ -147,7 +147,9 @@ fn conformance_27_lighttpd_never_lets_pass_what_fails() -> Outcome {
     let no_role = lighttpd_with(&hello.socket())?;
     check_kept_out(&no_role.connect().get("/private/allow"), "no such role");
     drop(hello);
-    check_kept_out(&no_role.connect().get("/private/allow"), "gone");
+    let gone = no_role.connect().get("/private/allow");
+    check_kept_out(&gone, "gone");
+    assert_eq!(gone.head.status, 503);
     let crowded = Program::serve(&guest("naughty-roles")?, CROWDED);
     let lighttpd = lighttpd_with(&crowded.socket())?;
     check_overloaded(&crowded, || lighttpd.connect().get("/private/allow"));
@@ -290,6 +292,7 @@ fn conformance_27_apache_never_lets_pass_what_fails() -> Outcome {
         let apache = apache_with(free_port(), kind, location, "")?;
         let reply = get_as_ada(&mut apache.connect(), "/private/allow");
         check_kept_out(&reply, "nobody there");
+        assert_eq!(reply.head.status, 500);
     }
     Ok(())
 }

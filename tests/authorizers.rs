@@ -27,6 +27,10 @@ fn conformance_25_an_authorizer_without_a_body_is_answered() -> Outcome {
     for id in [1, 1, 2] {
         assert_eq!(peer.ask(id, &judge(id, "/allow", true)).status(), 200);
     }
+    // Not even the next request, with the same id, ends it.
+    let twice = [judge(1, "/allow", true), judge(1, "/deny", true)].concat();
+    assert_eq!(peer.ask(1, &twice).status(), 200);
+    assert_eq!(peer.answer(1).status(), 403);
     // lighttpd sends an empty stream with a GET.
     let mut with_end = judge(3, "/allow", true);
     with_end.extend(stdin(3, &[]));

@@ -69,6 +69,16 @@ impl Progress {
     }
 }
 
+impl Request {
+    /// Whether another request may begin with its id once it has ended. Nobody
+    /// waits for the body of an authorizer's request: some web servers send an
+    /// empty stream, others none (§6.3).
+    fn may_be_followed(&self) -> bool {
+        let has_begun = matches!(self.progress, Progress::Body { .. });
+        self.progress.is_complete() || (has_begun && self.role == Role::Authorizer)
+    }
+}
+
 impl Connection {
     /// A connection on which nothing has arrived.
     pub fn new(values: Values) -> Self {
@@ -227,9 +237,9 @@ impl Connection {
             let bytes = body.len();
             return Err(ProtocolError::BeginBody { bytes });
         };
-        match self.find(id).map(|request| &request.progress) {
+        match self.find(id) {
             None => {}
-            Some(progress) if progress.is_complete() => {
+            Some(request) if request.may_be_followed() => {
                 self.next = Some((id, body));
                 return Ok(());
             }
