@@ -342,6 +342,7 @@ mod request;
 mod response;
 mod response_body;
 mod send;
+mod send_file;
 #[cfg(feature = "async")]
 mod serve;
 mod source;
@@ -367,6 +368,7 @@ pub use response::Response;
 pub use response_body::ResponseBody;
 pub use send::Finished;
 pub use send::finish;
+pub use send_file::ResponseExt;
 #[cfg(feature = "async")]
 pub use serve::serve;
 #[cfg(feature = "async")]

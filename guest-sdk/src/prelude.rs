@@ -11,6 +11,7 @@ pub use crate::Request;
 pub use crate::RequestExt;
 pub use crate::Response;
 pub use crate::ResponseBody;
+pub use crate::ResponseExt;
 pub use crate::Result;
 pub use crate::Source;
 pub use crate::Verdict;

@@ -71,7 +71,10 @@ pub use message::{
     Journal, Owner, PIPE_BYTES, Params, Request, RequestBody, Response, ResponseBody, Role, Usage,
     printable,
 };
-pub use policy::{AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy, Secret};
+pub use policy::{
+    AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy, Secret, SendFileBy,
+    SentFolder,
+};
 pub use router::Router;
 pub use sandbox::{App, Compiler, Engine, EngineOptions, Import, Inspection, Standing, Tenant};
 pub use server::Server;

@@ -6,6 +6,7 @@ mod clients;
 mod faults;
 mod heads;
 mod paths;
+mod send_file;
 mod setup;
 
 use libtest_mimic::Trial;
@@ -36,6 +37,7 @@ const PROPERTIES: &[(&str, Property)] = &[
 
 pub(crate) fn tests() -> Vec<Trial> {
     let mut trials = paths::tests();
+    trials.extend(send_file::tests());
     for server in SERVERS {
         for (name, property) in PROPERTIES {
             let name = format!("{name}_behind_{}", server.name);

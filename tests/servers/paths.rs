@@ -115,8 +115,12 @@ pub(super) fn tests() -> Vec<Trial> {
                     .iter()
                     .any(|case| case.0 == language && case.1 == name);
                 let is_run = SERVERS.iter().any(|server| server.runs(language, name));
+                let is_file = super::send_file::SERVERS.contains(&language) && name == "send-file";
                 let is_script = (language, name) == ("sh", "fcgid");
-                assert!(is_case || is_run || is_script, "{language} {name}");
+                assert!(
+                    is_case || is_run || is_file || is_script,
+                    "{language} {name}"
+                );
             }
             Ok(())
         },

@@ -158,7 +158,8 @@ const HAPROXY_LISTENS: [&str; 3] = [
 pub(super) struct Behind {
     pub(super) daemon: Daemon,
     program: Option<Program>,
-    _files: TempDir,
+    /// `/srv` of the manual.
+    pub(super) files: TempDir,
 }
 
 impl Behind {
@@ -220,9 +221,15 @@ impl Server {
     fn run(&self, lines: &str, app: &str, flags: &[&str]) -> Result<Behind, Skip> {
         let app = guest(app)?;
         let files = open_folder();
+        let sent = files.path().join("files").display().to_string();
+        let flags: Vec<String> = flags
+            .iter()
+            .map(|flag| flag.replace("/srv/files", &sent))
+            .collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         let tcp = format!("127.0.0.1:{}", free_port());
         let program = (!lines.contains("/srv/app")).then(|| {
-            let mut all = flags.to_vec();
+            let mut all = flags.clone();
             if lines.contains("127.0.0.1:9000") {
                 all.extend(["--listen", &tcp]);
             }
@@ -233,12 +240,17 @@ impl Server {
             None => files.path().join("app.sock"),
         };
         let mut settle = vec![
+            ("/srv/files", sent),
             ("/run/app.sock", socket.display().to_string()),
             ("127.0.0.1:9000", tcp),
         ];
         if program.is_none() {
             let cache = shared_cache(&app)?;
-            let ours = [&[env!("CARGO_BIN_EXE_fcgi-wasm"), "serve", "-v"], flags].concat();
+            let ours = [
+                &[env!("CARGO_BIN_EXE_fcgi-wasm"), "serve", "-v"],
+                flags.as_slice(),
+            ]
+            .concat();
             settle.extend([
                 ("/usr/bin/fcgi-wasm serve", ours.join(" ")),
                 ("/srv/app.wasm", app.display().to_string()),
@@ -257,7 +269,7 @@ impl Server {
         Ok(Behind {
             daemon: (self.start)(&lines)?,
             program,
-            _files: files,
+            files,
         })
     }
 }

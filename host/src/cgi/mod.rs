@@ -24,5 +24,5 @@ pub use headers::{
 pub use mount::Mount;
 pub use request::{authority, check, content_length, http_request, is_https, method};
 pub use split::correct_split;
-pub use target::{decode, target};
+pub use target::{decode, encode_path, target};
 pub use web_server::{WEB_SERVERS, WebServer, largest};

@@ -170,6 +170,14 @@ fn rebuild(path: &[u8], query: &[u8]) -> String {
     target
 }
 
+/// A path as it stands in a URL, what it consists of percent-encoded where that
+/// has to be (RFC 3986 §3.3).
+pub fn encode_path(path: &[u8]) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    encode_into(path, b"%?#", &mut encoded);
+    encoded
+}
+
 /// Escapes what may not stand in a URI (RFC 3986 §2) and what is in `also`.
 fn encode_into(bytes: &[u8], also: &[u8], out: &mut String) {
     for &byte in bytes {

@@ -25,7 +25,8 @@ impl Conversation<'_> {
         let is_idle = !is_busy && !is_midway && !has_output;
         self.waits.set(Wait::Midway, is_midway);
         self.waits.set(Wait::Body, may_read && has_open_upload);
-        self.waits.set(Wait::Gap, (may_read && is_holding) || is_stuck);
+        self.waits
+            .set(Wait::Gap, (may_read && is_holding) || is_stuck);
         self.waits.set(Wait::Unsent, has_output);
         self.waits.set(Wait::Stalled, is_stalled);
         self.waits.set(Wait::Look, is_busy && !may_read);

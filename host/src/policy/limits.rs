@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Budget, Grants};
+use super::{Budget, Grants, SendFileBy, SentFolder};
 
 /// One mebibyte, for limits.
 pub const MIB: u64 = 1024 * 1024;
@@ -25,6 +25,8 @@ pub struct Policy {
     pub(crate) budget: Budget,
     pub(crate) may_command_web_server: bool,
     pub(crate) may_authorize: bool,
+    pub(crate) sent_folders: Vec<SentFolder>,
+    pub(crate) send_file_by: Option<SendFileBy>,
     pub(crate) grants: Grants,
     pub(crate) interface: Option<String>,
 }
@@ -48,6 +50,8 @@ impl Policy {
             budget: Budget::strict(),
             may_command_web_server: false,
             may_authorize: false,
+            sent_folders: Vec::new(),
+            send_file_by: None,
             grants: Grants::none(),
             interface: None,
         }

@@ -22,6 +22,7 @@ use super::compile;
 use super::engine::Engine;
 use super::fault;
 use super::guest::Sandbox;
+use super::hand_off::HandOff;
 use super::incoming::limit_body;
 use super::limits::Meter;
 use super::load;
@@ -227,6 +228,7 @@ impl Deployment {
         // The web server vouches for the file's length.
         request.data = limit_body(request.data, u64::MAX, &meter);
         let place = Arc::new(place);
+        let hand_off = HandOff::new(self.policy.clone(), &request.params);
         let (reply, answer) = Reply::new(place, meter.clone(), self.policy.clone(), is_verdict);
         // A task of its own: the guest goes on while whoever asked is busy
         // writing, and after it has its answer.
@@ -237,7 +239,7 @@ impl Deployment {
             let complaint = "the task that ran the application broke off";
             Err(Fault::Internal(complaint.to_owned()))
         });
-        match answer {
+        match answer.and_then(|response| hand_off.of(response)) {
             Ok(response) if is_verdict && response.leave.is_some() => complete(response).await,
             answer => answer,
         }

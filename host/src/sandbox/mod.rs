@@ -18,6 +18,7 @@ mod fault;
 mod folders;
 mod grants;
 mod guest;
+mod hand_off;
 mod incoming;
 mod inspect;
 mod limits;

@@ -48,6 +48,11 @@ fn app(request: Request) -> Result<Response> {
         "never-ends" => bodies::never_ends(),
         "pieces" => bodies::pieces(number()),
 
+        "send-file" => match request.uri().query() {
+            Some(path) => Ok(Response::send_file(path)),
+            None => Ok(Response::send_file(format!("/{rest}"))),
+        },
+
         "params" => surroundings::params(&request),
         "target" => request.uri().to_string().into_response(),
         "headers" => surroundings::headers(&request),

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::Args as ArgGroup;
-use fcgi_wasm::{AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret};
+use clap::{Args as ArgGroup, ValueEnum};
+use fcgi_wasm::{
+    AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret, SendFileBy, SentFolder,
+};
 
 use super::values::{count, duration, pair, size};
 
@@ -72,6 +74,37 @@ pub(crate) struct Limits {
     /// server can read; without this they are dropped.
     #[arg(long)]
     pub(crate) allow_server_commands: bool,
+    /// Files that the web server sends in its place (repeatable)
+    ///
+    /// What the application calls /files/x, the web server knows as /internal/x
+    /// (for nginx, a location that is `internal`) or /srv/files/x (for Apache's
+    /// mod_xsendfile and lighttpd, a path on the disk). The application asks
+    /// for it by the header field `fcgi-wasm-send-file`.
+    #[arg(long, value_name = "GUEST=WEB_SERVER", value_parser = SentFolder::parse)]
+    pub(crate) send_file: Vec<SentFolder>,
+    /// Which web server's way to ask it for a file [default: what it calls itself]
+    #[arg(long, value_name = "SERVER", requires = "send_file")]
+    pub(crate) send_file_by: Option<FileSender>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FileSender {
+    /// X-Accel-Redirect
+    Nginx,
+    /// X-Sendfile
+    Apache,
+    /// X-LIGHTTPD-send-file
+    Lighttpd,
+}
+
+impl From<FileSender> for SendFileBy {
+    fn from(field: FileSender) -> Self {
+        match field {
+            FileSender::Nginx => Self::XAccelRedirect,
+            FileSender::Apache => Self::XSendfile,
+            FileSender::Lighttpd => Self::XLighttpdSendFile,
+        }
+    }
 }
 
 impl Limits {
@@ -79,14 +112,21 @@ impl Limits {
         let budget = Budget::strict()
             .requests_max(self.max_concurrent)
             .queue_max(self.queue);
-        Policy::strict()
+        let mut policy = Policy::strict()
             .wall_time_max(self.timeout)
             .duration_max(self.max_duration)
             .cpu_time_max(self.cpu_time)
             .memory_max(self.memory.as_u64())
             .request_body_max(self.max_body.as_u64())
             .budget(budget)
-            .may_command_web_server(self.allow_server_commands)
+            .may_command_web_server(self.allow_server_commands);
+        for folder in &self.send_file {
+            policy = policy.send_files(folder.clone());
+        }
+        match self.send_file_by {
+            Some(field) => policy.send_file_by(field.into()),
+            None => policy,
+        }
     }
 }
 
