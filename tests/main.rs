@@ -20,6 +20,7 @@ mod connections;
 mod framing;
 mod management;
 mod multiplex;
+mod recorded;
 mod responses;
 mod robustness;
 mod streaming;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         framing::tests(),
         management::tests(),
         multiplex::tests(),
+        recorded::tests(),
         responses::tests(),
         robustness::tests(),
         streaming::tests(),

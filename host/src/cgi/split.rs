@@ -16,6 +16,7 @@ const PROXIED: &[u8] = b"proxy:fcgi://";
 /// - A PATH_INFO that is all of the URL's path leaves nothing for SCRIPT_NAME:
 ///   what is there is a script that no client wrote (a rewrite to `/app.fcgi`),
 ///   or the path for a second time.
+/// - h2o takes a whole URL (RFC 9112 §3.2.2) for a path.
 /// - mod_proxy_fcgi says the whole path in SCRIPT_NAME, and in SCRIPT_FILENAME
 ///   what it asks of us, which is PATH_INFO: the rest was mapped away.
 pub fn correct_split(params: &mut Params) {
@@ -44,6 +45,13 @@ pub fn correct_split(params: &mut Params) {
         }
         return;
     }
+    if params.get("REQUEST_URI").is_some_and(is_absolute)
+        && path_info.strip_prefix(b"/").is_some_and(is_absolute)
+        && script_name.is_empty()
+    {
+        params.set("PATH_INFO", &path);
+        return;
+    }
     let both = [script_name, path_info].concat();
     if !script_name.is_empty()
         && path_info.starts_with(b"/")
@@ -58,6 +66,11 @@ pub fn correct_split(params: &mut Params) {
 fn path_of(uri: &[u8]) -> Vec<u8> {
     let raw = origin_form(uri).split(|&byte| byte == b'?').next();
     decode(raw.unwrap_or_default()).into_owned()
+}
+
+/// Whether this is a URL with its scheme.
+fn is_absolute(uri: &[u8]) -> bool {
+    uri.starts_with(b"http://") || uri.starts_with(b"https://")
 }
 
 /// The path in the target of a `ProxyPass`, percent-encoded: what follows the
@@ -127,6 +140,21 @@ mod tests {
             ("PATH_INFO", "/x/y"),
         ];
         check(&twice, "", "/x/y");
+    }
+
+    #[test]
+    fn conformance_33_a_whole_url_is_no_path() {
+        let of_h2o = [
+            ("REQUEST_URI", "http://other.example:99/a%20b?q"),
+            ("SCRIPT_NAME", ""),
+            ("PATH_INFO", "/http://other.example:99/a b"),
+        ];
+        check(&of_h2o, "", "/a b");
+        let meant = [
+            ("REQUEST_URI", "/http://other.example/x"),
+            ("PATH_INFO", "/http://other.example/x"),
+        ];
+        check(&meant, "", "/http://other.example/x");
     }
 
     #[test]
