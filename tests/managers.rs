@@ -75,7 +75,7 @@ fn conformance_83_supervisor_restarts_one_of_two_and_no_request_is_lost() -> Out
     let nginx = Nginx::start(&started.socket(), KEPT.0, KEPT.1)?;
     let http = nginx.socket();
     let loads = [
-        Load::start(4, asking(started.socket())),
+        Load::start(4, asking(started.socket(), "/")),
         Load::start(4, move || {
             assert_eq!(Client::connect(&http).get("/").head.status, 200);
         }),
@@ -99,9 +99,9 @@ fn conformance_83_supervisor_restarts_one_of_two_and_no_request_is_lost() -> Out
 }
 
 /// A web server that keeps no connection.
-fn asking(socket: PathBuf) -> impl Fn() + Clone {
+fn asking(socket: PathBuf, path: &'static str) -> impl Fn() + Clone {
     move || {
-        let answer = Peer::connect(&socket).ask(1, &get(1, "/", false));
+        let answer = Peer::connect(&socket).ask(1, &get(1, path, false));
         assert_eq!(answer.status(), 200);
     }
 }
@@ -112,7 +112,7 @@ fn conformance_80_a_socket_that_others_hold_outlives_a_restart() -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s");
     let listener = UnixListener::bind(&path).expect("bound");
-    let load = Load::start(4, asking(path));
+    let load = Load::start(4, asking(path, "/"));
     for _ in 0..3 {
         let mut serve = process::command(&["serve"]);
         let socket = listener.try_clone().expect("cloned");
@@ -178,6 +178,18 @@ fn conformance_82_multiwatch_stops_and_reloads_its_two() -> Outcome {
         wait_until("both log to a new file", || {
             started.log().matches("reloaded").count() == 2
         });
+        // One after the other is started anew on the same socket.
+        let load = Load::start(2, asking(started.socket(), "/hello"));
+        for server in started.servers() {
+            load.wait_for(100);
+            kill_process(server, Signal::TERM).expect("signalled");
+            wait_until("another one runs", || {
+                let servers = started.servers();
+                servers.len() == 2 && !servers.contains(&server)
+            });
+        }
+        load.wait_for(100);
+        load.stop();
         let mut busy: Vec<_> = (0..4).map(|_| Peer::connect(&started.socket())).collect();
         for peer in &mut busy {
             peer.send(&post_head(1, "/early", 5, true));
@@ -186,8 +198,9 @@ fn conformance_82_multiwatch_stops_and_reloads_its_two() -> Outcome {
         // To all as systemd does it: then each gets SIGTERM, and SIGUSR1 of
         // multiwatch besides.
         started.signal(Signal::TERM, to_all);
+        // Two have stopped before.
         let stopping = || started.log().matches("a second signal").count();
-        wait_until("both stop", || stopping() >= 1);
+        wait_until("these stop", || stopping() > 2);
         for peer in &mut busy {
             peer.send(&stdin(1, b"rest\n"));
             assert_eq!(peer.answer(1).stdout, b"rest\n");
@@ -216,7 +229,6 @@ fn conformance_77_systemd_socket_activate_names_its_sockets() -> Outcome {
     wait_until("it listens", || started.socket().exists());
     assert_eq!(started.ask(&get(1, "/", false)).status(), 200);
     started.wait_for_log("(socket shop of systemd)");
-    assert!(!started.log().contains("cannot tell systemd"));
     started.signal(Signal::TERM, false);
     assert!(started.wait());
     assert!(started.socket().exists(), "conformance_80: it is systemd's");

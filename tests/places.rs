@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use crate::support::guest_build::guest;
 use crate::support::http_client::Client;
 use crate::support::process::{Program, command};
+use crate::support::setting::setting;
 use crate::support::web_server::*;
 use crate::support::{Outcome, PATIENCE, wait_until};
 
@@ -59,14 +60,13 @@ fn several_places_at_once() -> Outcome {
 }
 
 fn a_socket_has_the_mode_and_owner_that_were_asked_for() -> Outcome {
-    let program = Program::serve(&guest("hello")?, &[]);
+    let app = guest("hello")?;
+    let program = setting(&app, &["serve"]).start();
     let meta = fs::metadata(program.socket()).expect("a socket");
     assert_eq!(meta.permissions().mode() & 0o777, 0o660);
     let group = meta.gid().to_string();
-    let program = Program::serve(
-        &guest("hello")?,
-        &["--socket-mode", "0606", "--socket-group", &group],
-    );
+    let arguments = ["serve", "--socket-mode", "0606", "--socket-group", &group];
+    let program = setting(&app, &arguments).start();
     let meta = fs::metadata(program.socket()).expect("a socket");
     assert_eq!(meta.permissions().mode() & 0o777, 0o606);
     Ok(())

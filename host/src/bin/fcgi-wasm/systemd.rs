@@ -40,8 +40,9 @@ pub(crate) fn start_watchdog() {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    // Without NOTIFY_SOCKET there is nobody to tell, and that is well.
+    // Without NOTIFY_SOCKET there is nobody to tell, and start-stop-daemon
+    // listens until the server is ready only.
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!("cannot tell systemd {states:?}: {error}");
+        tracing::debug!("cannot tell {states:?}: {error}");
     }
 }
