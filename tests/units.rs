@@ -8,7 +8,7 @@ use crate::support::guest_build::guest;
 use crate::support::process::Program;
 use crate::support::started::{PROGRAM, command, run};
 use crate::support::web_server::*;
-use crate::support::{Outcome, wait_until};
+use crate::support::{Outcome, Skip, wait_until};
 
 tests![
     systemd_takes_the_units_and_finds_little_exposed,
@@ -78,7 +78,7 @@ fn the_units_filter_of_system_calls_lets_through_what_serving_takes() -> Outcome
     strace.arg(PROGRAM).arg(guest("naughty")?).arg("--no-cache");
     strace.arg("--socket").arg(&socket).arg("--timeout=200ms");
     if Command::new("strace").arg("-V").output().is_err() {
-        return Err(crate::support::Skip("there is no strace".to_owned()));
+        return Err(Skip("there is no strace".to_owned()));
     }
     let program = Program::start(strace, folder);
     wait_until("it listens", || socket.exists());
@@ -92,7 +92,6 @@ fn the_units_filter_of_system_calls_lets_through_what_serving_takes() -> Outcome
         .iter()
         .filter(|call| !allowed.contains(**call))
         .collect();
-    // The limit of open files is raised if that is allowed; the unit does it.
     assert!(refused.is_empty(), "{refused:?}");
     Ok(())
 }
@@ -107,17 +106,15 @@ fn call_of(line: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// The system calls of a group, and of the groups in it.
-fn members(
-    group: &str,
-    calls: &impl Fn(&str) -> Result<String, crate::support::Skip>,
-) -> Result<Vec<String>, crate::support::Skip> {
+/// A system call, or those of a group and of the groups in it.
+fn members(name: &str, calls: &impl Fn(&str) -> Result<String, Skip>) -> Result<Vec<String>, Skip> {
+    if !name.starts_with('@') {
+        return Ok(vec![name.to_owned()]);
+    }
     let mut found = Vec::new();
-    for line in calls(group)?.lines().map(str::trim).skip(1) {
-        match line.starts_with('@') {
-            true => found.extend(members(line, calls)?),
-            false if line.starts_with('#') || line.is_empty() => {}
-            false => found.push(line.to_owned()),
+    for line in calls(name)?.lines().map(str::trim).skip(1) {
+        if !line.starts_with('#') && !line.is_empty() {
+            found.extend(members(line, calls)?);
         }
     }
     Ok(found)
