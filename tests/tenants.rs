@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fcgi_wasm::{
-    App, Budget, Engine, Grants, Handler, HostPattern, Journal, MIB, Policy, Request, Router,
-    Tenant,
+    App, Budget, Grants, Handler, HostPattern, Journal, MIB, Policy, Request, Router, Tenant,
 };
 use tokio::runtime::Runtime;
 
-use crate::support::guest_build::{guest, target_folder};
+use crate::support::guest_build::guest;
 use crate::support::local::Local;
+use crate::support::two::{NOISY, QUIET, Two, engine, held, load, release, request};
 use crate::support::web_server::*;
-use crate::support::{Outcome, Skip, wait_until};
+use crate::support::{Outcome, wait_until};
 
 tests![
     a_flood_waits_for_itself,
@@ -32,107 +32,6 @@ tests![
     an_answer_has_to_begin_in_time,
     what_is_taken_at_a_moment_is_known,
 ];
-
-/// Two tenants with an application each, by the names of hosts.
-struct Two {
-    local: Local,
-    noisy: App,
-}
-
-const NOISY: &str = "noisy.example";
-const QUIET: &str = "quiet.example";
-
-impl Two {
-    fn serve(guest_name: &str, budget: Budget, policy: Policy) -> Result<Self, Skip> {
-        Self::serve_on(&engine(256), guest_name, budget, policy)
-    }
-
-    fn serve_on(
-        engine: &Engine,
-        guest_name: &str,
-        budget: Budget,
-        policy: Policy,
-    ) -> Result<Self, Skip> {
-        let noisy = Tenant::new(engine, "noisy", budget);
-        let quiet = Tenant::new(engine, "quiet", Budget::strict());
-        let noisy = load(&noisy, "noise", guest_name, policy.clone())?;
-        let quiet = load(&quiet, "peace", guest_name, policy)?;
-        let router = Router::new()
-            .route(NOISY, noisy.clone())
-            .route(QUIET, quiet);
-        Ok(Self {
-            local: Local::serve(router),
-            noisy,
-        })
-    }
-
-    fn ask(&self, host: &str, path: &str) -> Answer {
-        self.local.ask(1, &request(host, path))
-    }
-
-    /// A request that runs until its [`release`].
-    fn hold(&self, host: &str) -> Peer {
-        let mut peer = self.local.connect();
-        peer.send(&held(host));
-        assert_eq!(peer.read_record().expect("it runs").kind, STDOUT);
-        peer
-    }
-
-    #[track_caller]
-    fn quiet_is_served(&self) {
-        assert_eq!(self.ask(QUIET, "/hello").text(), "hello\n");
-    }
-
-    /// Asks the noisy one for what exceeds its budget.
-    #[track_caller]
-    fn is_over(&self, path: &str, cause: &str) {
-        let answer = self.ask(NOISY, path);
-        assert_eq!(answer.status(), 503, "{path}: {answer:?}");
-        assert_eq!(answer.headers("retry-after"), ["1"], "{path}");
-        let log = answer.log();
-        assert!(log.contains(&format!("over budget: {cause}")), "{log}");
-        self.quiet_is_served();
-    }
-}
-
-fn engine(instances_max: usize) -> Engine {
-    let options = Engine::options().instances_max(instances_max);
-    let options = options.cache(target_folder().join("tenants-cache"));
-    options.start().expect("an engine")
-}
-
-fn load(tenant: &Tenant, name: &str, guest_name: &str, policy: Policy) -> Result<App, Skip> {
-    let runtime = Runtime::new().expect("a runtime");
-    let app = runtime.block_on(App::load_for(tenant, name, guest(guest_name)?, policy));
-    Ok(app.expect("an application"))
-}
-
-fn request(host: &str, path: &str) -> Vec<u8> {
-    let mut bytes = head("GET", host, path);
-    bytes.extend(stdin(1, &[]));
-    bytes
-}
-
-/// One that says something and then waits for its body.
-fn held(host: &str) -> Vec<u8> {
-    head("POST", host, "/early")
-}
-
-fn head(method: &str, host: &str, path: &str) -> Vec<u8> {
-    let mut list = get_params(path);
-    list[0] = ("REQUEST_METHOD", method);
-    list.retain(|(name, _)| *name != "HTTP_HOST");
-    list.push(("HTTP_HOST", host));
-    let mut bytes = begin(1, RESPONDER, true);
-    bytes.extend(params(1, &list));
-    bytes
-}
-
-#[track_caller]
-fn release(mut held: Peer) {
-    held.send(&stdin(1, b"rest\n"));
-    assert!(held.answer(1).stdout.ends_with(b"rest\n"));
-}
 
 fn a_flood_waits_for_itself() -> Outcome {
     let two = Two::serve_on(&engine(1), "naughty", Budget::strict(), Policy::strict())?;

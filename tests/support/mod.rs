@@ -18,6 +18,7 @@ pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod setting;
 pub(crate) mod started;
+pub(crate) mod two;
 pub(crate) mod web_server;
 
 use std::time::{Duration, Instant};
