@@ -19,8 +19,8 @@ use super::account::Standing;
 use super::admission::Admitted;
 use super::background;
 use super::compile;
+use super::ending::Ending;
 use super::engine::Engine;
-use super::fault;
 use super::guest::Sandbox;
 use super::hand_off::HandOff;
 use super::incoming::limit_body;
@@ -33,9 +33,7 @@ use super::tenant::{Customer, Tenant};
 use super::tighten::tighten;
 use super::worlds::{self, World};
 use crate::cgi;
-use crate::message::{
-    Body, BodyError, BoxFuture, Fault, Handler, Journal, Request, Response, Role,
-};
+use crate::message::{Body, BodyError, BoxFuture, Fault, Handler, Request, Response, Role};
 use crate::policy::Policy;
 use crate::setup::SetupError;
 
@@ -295,28 +293,7 @@ impl Deployment {
         };
         let ending = self.watch(sandbox, request, &reply).await;
         meter.publish();
-        let fault = match ending {
-            Ending::Gone => return,
-            Ending::OutOfTime(fault) => fault,
-            Ending::Returned(Err(error)) if !fault::is_clean_exit(&error) => {
-                fault::name(&error, &meter, &self.policy)
-            }
-            Ending::Returned(_) if reply.has_begun() => {
-                reply.finish();
-                return;
-            }
-            Ending::Returned(_) => {
-                Fault::NoResponse("it set no status and wrote nothing".to_owned())
-            }
-        };
-        let bytes = fault.log_lines().iter().map(String::len).sum();
-        if let Some(account) = self.customer.log(bytes) {
-            account.tell_of_log(&journal);
-            journal.mute();
-        }
-        if !reply.fail(fault.clone()) {
-            late_fault(&fault, &journal);
-        }
+        ending.conclude(&reply, &meter, &self.policy, &journal);
     }
 
     /// Polls the guest, and beside it the clock and whoever waits.
@@ -386,23 +363,4 @@ async fn complete(mut response: Response) -> Result<Response, Fault> {
         frame?;
     }
     Ok(response)
-}
-
-/// How a guest's run ended.
-enum Ending {
-    Returned(wasmtime::Result<()>),
-    /// Nobody waits for the answer any more.
-    Gone,
-    OutOfTime(Fault),
-}
-
-/// A fault after the answer was complete: only the log can be told.
-fn late_fault(fault: &Fault, journal: &Journal) {
-    let request = journal.number();
-    let text = format!("after its answer was complete: {fault}");
-    if !journal.is_muted() {
-        text.lines()
-            .for_each(|line| tracing::warn!(request, "{line}"));
-    }
-    journal.say(&format!("fcgi-wasm: request {request}: {text}"));
 }

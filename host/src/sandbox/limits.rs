@@ -105,6 +105,11 @@ impl Meter {
         self.journal.number()
     }
 
+    /// Adds time that was spent for the guest and not by it.
+    pub(super) fn add(&self, time: Duration) {
+        self.spent.fetch_add(time.as_nanos() as u64, Relaxed);
+    }
+
     /// Charges the customer for what was spent since the last time.
     fn charge(&self) {
         if let Some(customer) = &self.customer {

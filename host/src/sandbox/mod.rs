@@ -13,6 +13,7 @@ mod cache;
 mod cgi_io;
 mod compile;
 mod compiler;
+mod ending;
 mod engine;
 mod fault;
 mod folders;

@@ -1,0 +1,56 @@
+//! How a guest's run ended, and what becomes of its answer.
+
+use std::time::Instant;
+
+use super::fault;
+use super::limits::Meter;
+use super::reply::Reply;
+use crate::message::{Fault, Journal};
+use crate::policy::Policy;
+
+/// How a guest's run ended.
+pub(super) enum Ending {
+    Returned(wasmtime::Result<()>),
+    /// Nobody waits for the answer any more.
+    Gone,
+    OutOfTime(Fault),
+}
+
+impl Ending {
+    /// Completes the answer, or gives it up and tells why. That is on the account
+    /// of whoever the guest is, because a backtrace takes as long as many short
+    /// requests.
+    pub(super) fn conclude(self, reply: &Reply, meter: &Meter, policy: &Policy, journal: &Journal) {
+        let began = Instant::now();
+        let fault = match self {
+            Self::Gone => return,
+            Self::OutOfTime(fault) => fault,
+            Self::Returned(Err(error)) if !fault::is_clean_exit(&error) => {
+                fault::name(&error, meter, policy)
+            }
+            Self::Returned(_) if reply.has_begun() => return reply.finish(),
+            Self::Returned(_) => Fault::NoResponse("it set no status and wrote nothing".to_owned()),
+        };
+        let bytes = fault.log_lines().iter().map(String::len).sum();
+        let customer = meter.customer();
+        if let Some(account) = customer.and_then(|customer| customer.log(bytes)) {
+            account.tell_of_log(journal);
+            journal.mute();
+        }
+        meter.add(began.elapsed());
+        if !reply.fail(fault.clone()) {
+            late_fault(&fault, journal);
+        }
+    }
+}
+
+/// A fault after the answer was complete: only the log can be told.
+fn late_fault(fault: &Fault, journal: &Journal) {
+    let request = journal.number();
+    let text = format!("after its answer was complete: {fault}");
+    if !journal.is_muted() {
+        text.lines()
+            .for_each(|line| tracing::warn!(request, "{line}"));
+    }
+    journal.say(&format!("fcgi-wasm: request {request}: {text}"));
+}
