@@ -16,7 +16,7 @@ use crate::support::web_server::*;
 use crate::support::{Outcome, Skip};
 
 tests![
-    a_sound_server_passes_all_steps,
+    conformance_89_a_sound_server_passes_all_steps,
     tcp_servers_are_examined_too,
     faults_are_shown_with_their_cause,
     a_head_that_web_servers_refuse_is_told_with_its_largest_field,
@@ -24,7 +24,7 @@ tests![
     what_keeps_the_web_servers_user_out_is_told,
     servers_that_say_nothing_are_given_up,
     values_of_ours_are_told_to_who_asks_for_them,
-    a_large_head_is_warned_of_once_for_each_web_server_and_place,
+    conformance_53_a_large_head_is_warned_of_once_for_each_web_server_and_place,
 ];
 
 fn shown(path: &Path) -> &str {
@@ -49,7 +49,7 @@ fn contains(report: &str, parts: &[&str]) {
     }
 }
 
-fn a_sound_server_passes_all_steps() -> Outcome {
+fn conformance_89_a_sound_server_passes_all_steps() -> Outcome {
     let program = Program::serve(&guest("hello")?, &[]);
     let (report, is_well) = doctor(&program.socket(), &["--user", "root", "--mount", "/app"]);
     assert!(is_well, "{report}");
@@ -232,12 +232,14 @@ fn values_of_ours_are_told_to_who_asks_for_them() -> Outcome {
     Ok(())
 }
 
-fn a_large_head_is_warned_of_once_for_each_web_server_and_place() -> Outcome {
+fn conformance_53_a_large_head_is_warned_of_once_for_each_web_server_and_place() -> Outcome {
     let program = Program::serve(&guest("naughty")?, &[]);
     let ask = |software: &str, script: &str| {
         let mut list = get_params("/big-head/9000");
+        let uri = format!("{script}/big-head/9000");
         list.push(("SERVER_SOFTWARE", software));
         list.push(("SCRIPT_NAME", script));
+        list.push(("REQUEST_URI", &uri));
         let mut request = begin(1, RESPONDER, false);
         request.extend(params(1, &list));
         request.extend(stdin(1, &[]));

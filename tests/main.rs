@@ -12,6 +12,7 @@
 mod support;
 
 // What the source tree itself has to look like.
+mod conformance;
 mod layout;
 
 // The protocol, spoken by hand with a handler that is a closure.
@@ -70,6 +71,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let tests = [
+        conformance::tests(),
         layout::tests(),
         captures::tests(),
         connections::tests(),

@@ -19,6 +19,7 @@ use crate::support::web_server::*;
 use crate::support::{Outcome, wait_until};
 
 tests![
+    conformance_24_a_responder_runs_before_its_body_has_come,
     conformance_57_the_first_bytes_leave_before_the_rest_exists,
     conformance_58_a_peer_that_does_not_read_holds_the_handler_up,
     conformance_59_a_body_that_is_not_read_is_not_taken_either,
@@ -45,6 +46,27 @@ fn read_stdout(peer: &mut Peer, expected: &str) {
         assert_eq!(record.kind, STDOUT);
         seen.extend(record.content);
     }
+}
+
+fn conformance_24_a_responder_runs_before_its_body_has_come() -> Outcome {
+    let (run, has_run) = std::sync::mpsc::channel();
+    let local = Local::serve(move |request: Request| {
+        let run = run.clone();
+        async move {
+            run.send(request.params.get("CONTENT_LENGTH").map(<[u8]>::to_vec))
+                .expect("awaited");
+            let body = request.body.collect().await.expect("a body");
+            Ok(Response::text(StatusCode::OK, body.to_bytes()))
+        }
+    });
+    let mut peer = local.connect();
+    peer.send(&post_head(1, "/", 4, false));
+    // No record of STDIN was sent.
+    let length = has_run.recv_timeout(crate::support::PATIENCE);
+    assert_eq!(length.expect("it runs"), Some(b"4".to_vec()));
+    peer.send(&stdin(1, b"body"));
+    assert_eq!(peer.answer(1).text(), "body");
+    Ok(())
 }
 
 fn conformance_57_the_first_bytes_leave_before_the_rest_exists() -> Outcome {
