@@ -154,6 +154,16 @@ fn an_upload_that_is_streamed_back_is_whole() -> Outcome {
             }
         }
     }
+    // More at a time than is read ahead: they take turns.
+    let program = naughty(&[])?;
+    let nginx = Nginx::start(&program.socket(), "", BUFFERED)?;
+    std::thread::scope(|scope| {
+        let ask = || nginx.connect().post("/echo", &body).body == body;
+        let replies: Vec<_> = (0..10).map(|_| scope.spawn(ask)).collect();
+        for reply in replies {
+            assert!(reply.join().expect("no panic"));
+        }
+    });
     Ok(())
 }
 

@@ -29,6 +29,10 @@ const MESSAGE_BYTES_MAX: usize = 1800;
 /// bytes; see [`Exchange::is_holding`].
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How many gaps, of 50 ms each, a response waits for others to be read to
+/// their end: 10 s, after which web servers may give up soon.
+const TURNS_AWAITED_MAX: u32 = 200;
+
 /// One request under way.
 pub(super) struct Exchange<'h> {
     pub(super) id: RequestId,
@@ -46,6 +50,7 @@ pub(super) struct Exchange<'h> {
     /// request's body still comes; see [`Self::is_holding`].
     has_begun: bool,
     is_released: bool,
+    turns_awaited: u32,
     /// The response's body when it is over, for the place that it holds until
     /// its last bytes have left.
     answered: Option<ResponseBody>,
@@ -113,6 +118,7 @@ impl<'h> Exchange<'h> {
             outgoing: Outgoing::default(),
             has_begun: false,
             is_released: false,
+            turns_awaited: 0,
             answered: None,
             ending: Ending {
                 status: StatusCode::OK,
@@ -200,9 +206,12 @@ impl<'h> Exchange<'h> {
         is_unfinished && !self.has_begun && !self.is_released && self.stdin.is_open()
     }
 
-    /// The response waits no longer.
+    /// The response waits no longer, unless for its turn to have the body read
+    /// ahead; it asks again each time that it is told to leave.
     pub(super) fn release(&mut self) {
-        self.is_released = true;
+        let may_wait = self.is_stuck() && self.stdin.may_fit();
+        self.turns_awaited += 1;
+        self.is_released = !may_wait || self.turns_awaited > TURNS_AWAITED_MAX;
     }
 
     /// The request's streams on their way in.

@@ -18,7 +18,7 @@ const SHARED_ROOM_BYTES: usize = 1024 * 1024;
 /// the body is read ahead of its handler. As much as one instance may have.
 const AHEAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// In what steps an upload takes of that, bytes.
+/// In what steps an upload takes of that whose length is not known, bytes.
 const AHEAD_STEP_BYTES: usize = 1024 * 1024;
 
 /// What they hold of it.
@@ -143,11 +143,22 @@ impl Upload {
     }
 
     /// Makes more room, if more may wait than now does: the handler's answer is
-    /// held back until the body is here.
+    /// held back until the body is here. Room for all of it, if that is known:
+    /// of many uploads that have a part each none would come to its end.
     pub(super) fn read_ahead(&mut self) {
         if self.is_full() {
-            self.ahead.grow();
+            let to_come = self.announced.map(|all| all.saturating_sub(self.received));
+            let bytes = to_come.map_or(AHEAD_STEP_BYTES, |bytes| {
+                usize::try_from(bytes).unwrap_or(usize::MAX)
+            });
+            self.ahead.grow(bytes);
         }
+    }
+
+    /// Whether there could ever be room for all of it.
+    pub(super) fn may_fit(&self) -> bool {
+        self.announced
+            .is_some_and(|all| all.saturating_sub(self.received) <= AHEAD_BYTES_MAX as u64)
     }
 
     /// Ready unless so much waits that no more should be read.
@@ -170,17 +181,17 @@ impl Upload {
 struct Ahead(usize);
 
 impl Ahead {
-    /// Takes one more step, if there is one.
-    fn grow(&mut self) {
+    /// Takes so much more, if there is as much.
+    fn grow(&mut self, bytes: usize) {
         let take = |held: usize| {
-            let more = held + AHEAD_STEP_BYTES;
+            let more = held.checked_add(bytes)?;
             (more <= AHEAD_BYTES_MAX).then_some(more)
         };
         if AHEAD_BYTES
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
         {
-            self.0 += AHEAD_STEP_BYTES;
+            self.0 += bytes;
         }
     }
 }
@@ -211,7 +222,15 @@ mod tests {
         let ahead = upload.ahead.0;
         assert!(ahead > AHEAD_STEP_BYTES && ahead <= AHEAD_BYTES_MAX);
         assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX);
+        // Another one gets room for all of it, or none.
+        let mut other = Upload::new(Some(AHEAD_BYTES_MAX as u64), false);
+        let _other_body = other.open();
+        other.push(vec![0; PIPE_BYTES].into());
+        other.read_ahead();
+        assert!(other.is_full() && other.may_fit());
         drop(upload);
         assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX - ahead);
+        other.read_ahead();
+        assert!(!other.is_full());
     }
 }
