@@ -17,6 +17,7 @@ tests![
     conformance_08_the_last_param_of_a_name_wins,
     conformance_09_a_nul_in_a_param_is_not_passed_on,
     conformance_10_any_id_is_echoed,
+    conformance_10_an_id_may_come_again_before_its_answer,
     conformance_11_records_of_nobody_are_ignored,
     conformance_12_stdin_after_its_end_is_ignored,
     conformance_13_params_after_their_end_are_ignored,
@@ -165,6 +166,18 @@ fn conformance_10_any_id_is_echoed() -> Outcome {
     let mut peer = local.connect();
     for id in [1, 1, 2, 255, 256, 65_535, 1] {
         assert_eq!(peer.ask(id, &get(id, "/", true)).status(), 200, "id {id}");
+    }
+    Ok(())
+}
+
+fn conformance_10_an_id_may_come_again_before_its_answer() -> Outcome {
+    let local = Local::serve(echo());
+    let mut peer = local.connect();
+    let requests = ["/a", "/b", "/c"].map(|path| get(1, path, true));
+    peer.send(&requests.concat());
+    for path in ["/a", "/b", "/c"] {
+        let text = peer.answer(1).text();
+        assert!(text.contains(&format!("PATH_INFO={path}\n")), "{text}");
     }
     Ok(())
 }

@@ -111,11 +111,13 @@ impl Connection {
             if self.is_paused() {
                 return Ok(None);
             }
-            let outcome = match (self.next.take(), self.reader.next_part()) {
-                (Some((id, body)), _) => self.begin(id, body),
-                (None, Ok(None)) => return Ok(None),
-                (None, Ok(Some(part))) => self.take_part(part),
-                (None, Err(version)) => Err(ProtocolError::WrongVersion(version)),
+            let outcome = match self.next.take() {
+                Some((id, body)) => self.begin(id, body),
+                None => match self.reader.next_part() {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(part)) => self.take_part(part),
+                    Err(version) => Err(ProtocolError::WrongVersion(version)),
+                },
             };
             if let Err(error) = outcome {
                 self.failed = true;
