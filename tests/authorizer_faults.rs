@@ -72,7 +72,7 @@ fn conformance_27_overload_refuses() -> Outcome {
             break answer;
         }
     };
-    check_refused(&refused, 503, "--max-concurrent");
+    check_refused(&refused, 503, "places are taken");
     // Nor do more requests on a connection than it may have.
     let local = Local::serve_with(never(), FastCgi::default().requests_max(1), |server| server);
     let mut peer = local.connect();
