@@ -11,13 +11,13 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::account::Standing;
 use super::admission::Admitted;
 use super::background;
+use super::casting;
 use super::compile;
 use super::ending::Ending;
 use super::engine::Engine;
@@ -33,7 +33,7 @@ use super::tenant::{Customer, Tenant};
 use super::tighten::tighten;
 use super::worlds::{self, World};
 use crate::cgi;
-use crate::message::{Body, BodyError, BoxFuture, Fault, Handler, Request, Response, Role};
+use crate::message::{BodyError, BoxFuture, Fault, Handler, Request, Response};
 use crate::policy::Policy;
 use crate::setup::SetupError;
 
@@ -214,7 +214,8 @@ impl Handler for App {
 impl Deployment {
     async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
         request.journal.set_owner(self.customer.owner.clone());
-        let is_verdict = self.cast(&mut request)?;
+        let is_verdict =
+            casting::cast(&self.name, self.world.as_ref(), &self.policy, &mut request)?;
         let bytes_max = self.policy.request_body_bytes_max;
         if cgi::content_length(&request.params).is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge.into());
@@ -238,38 +239,10 @@ impl Deployment {
             Err(Fault::Internal(complaint.to_owned()))
         });
         match answer.and_then(|response| hand_off.of(response)) {
-            Ok(response) if is_verdict && response.leave.is_some() => complete(response).await,
-            answer => answer,
-        }
-    }
-
-    /// Finds the part for the guest in this request: the role that it is asked
-    /// in; or that of a responder whose answer is the verdict, if the operator
-    /// trusts it with that. Whether it is the latter.
-    fn cast(&self, request: &mut Request) -> Result<bool, Fault> {
-        if request.role == Role::Authorizer {
-            // §6.3: it is asked about the request without its body.
-            request.body = Body::default();
-        }
-        if self.world.plays(request.role) {
-            return Ok(false);
-        }
-        let name = &self.name;
-        match request.role {
-            Role::Authorizer if self.policy.may_authorize && self.world.plays(Role::Responder) => {
-                request.role = Role::Responder;
-                Ok(true)
+            Ok(response) if is_verdict && response.leave.is_some() => {
+                casting::complete(response).await
             }
-            Role::Authorizer => Err(Fault::UnknownRole(format!(
-                "{name} exports no `authorization`, so it is no authorizer; --authorizer has its \
-                 plain 200 let requests pass"
-            ))),
-            Role::Filter => Err(Fault::UnknownRole(format!(
-                "{name} exports no `filtering`, so it is no filter"
-            ))),
-            Role::Responder => Err(Fault::UnknownRole(format!(
-                "{name} exports no `handler`, so it does not answer requests itself"
-            ))),
+            answer => answer,
         }
     }
 
@@ -354,13 +327,4 @@ impl Deployment {
             false => most,
         })
     }
-}
-
-/// Waits for the end of an answer that lets a request pass: one that breaks off
-/// does not. Nobody gets its body.
-async fn complete(mut response: Response) -> Result<Response, Fault> {
-    while let Some(frame) = response.body.frame().await {
-        frame?;
-    }
-    Ok(response)
 }

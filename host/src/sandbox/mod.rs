@@ -10,6 +10,7 @@ mod background;
 mod bounds;
 mod bucket;
 mod cache;
+mod casting;
 mod cgi_io;
 mod compile;
 mod compiler;
