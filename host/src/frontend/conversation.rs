@@ -105,11 +105,12 @@ impl<'h> Conversation<'h> {
         loop {
             self.stopping |= matches!(self.stop.poll_next_unpin(cx), Poll::Ready(Some(())));
             self.react_to_events();
-            // Before the uploads, for which they may make room.
-            let answered = self.poll_exchanges(cx);
             let has_full_upload = self.poll_uploads(cx);
             let may_read = !has_full_upload && self.may_read();
-            let moved = answered | (may_read && self.poll_read(cx)?) | self.poll_write(cx)?;
+            let moved = (may_read && self.poll_read(cx)?)
+                | self.poll_exchanges(cx)
+                | self.poll_write(cx)?
+                | (has_full_upload && !self.has_full_upload());
             if self.is_over() {
                 return Poll::Ready(Ok(()));
             }
@@ -140,6 +141,12 @@ impl<'h> Conversation<'h> {
         let uploads = self.exchanges.iter_mut().flat_map(Exchange::uploads);
         let full = uploads.filter_map(|upload| upload.poll_room(cx).is_pending().then_some(()));
         full.count() > 0
+    }
+
+    /// The same without being woken: an answer may have made room meanwhile.
+    fn has_full_upload(&mut self) -> bool {
+        let mut uploads = self.exchanges.iter_mut().flat_map(Exchange::uploads);
+        uploads.any(|upload| upload.is_full())
     }
 
     /// Whether what would be read now could be used.
