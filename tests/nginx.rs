@@ -159,7 +159,7 @@ fn an_upload_that_is_streamed_back_is_whole() -> Outcome {
     let nginx = Nginx::start(&program.socket(), "", BUFFERED)?;
     std::thread::scope(|scope| {
         let ask = || nginx.connect().post("/echo", &body).body == body;
-        let replies: Vec<_> = (0..10).map(|_| scope.spawn(ask)).collect();
+        let replies: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
         for reply in replies {
             assert!(reply.join().expect("no panic"));
         }

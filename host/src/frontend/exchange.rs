@@ -29,9 +29,9 @@ const MESSAGE_BYTES_MAX: usize = 1800;
 /// bytes; see [`Exchange::is_holding`].
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How many gaps, of 50 ms each, a response waits for others to be read to
-/// their end: 10 s, after which web servers may give up soon.
-const TURNS_AWAITED_MAX: u32 = 200;
+/// How many gaps, of 250 ms each, a response waits for others to be read to
+/// their end: 20 s, a third of the time after which nginx gives up.
+const TURNS_AWAITED_MAX: u32 = 80;
 
 /// One request under way.
 pub(super) struct Exchange<'h> {

@@ -25,8 +25,8 @@ const FIRST_MAX: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A pause in which a web server that has a body at hand would have sent more
-/// of it.
-const GAP: Duration = Duration::from_millis(50);
+/// of it, busy as it and the machine may be.
+const GAP: Duration = Duration::from_millis(250);
 
 /// Something that a connection waits for. Several may be on at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
