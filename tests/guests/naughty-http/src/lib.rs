@@ -52,7 +52,7 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
                 let stream = body.write().unwrap();
                 stream.blocking_write_and_flush(b"half of it").unwrap();
                 // So that it leaves.
-                wasip2::clocks::monotonic_clock::subscribe_duration(1_000_000).block();
+                wasip2::clocks::monotonic_clock::subscribe_duration(50_000_000).block();
                 panic!("as asked, in the middle");
             }
             "late-trap" => {

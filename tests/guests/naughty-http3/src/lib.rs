@@ -52,7 +52,7 @@ impl wasip3::exports::http::handler::Guest for App {
             "error" => return Err(ErrorCode::InternalError(Some("as asked".into()))),
             "half" => respond(|mut body| async move {
                 body.write(b"half of it").await;
-                wasip3::clocks::monotonic_clock::wait_for(1_000_000).await;
+                wasip3::clocks::monotonic_clock::wait_for(50_000_000).await;
                 panic!("as asked, in the middle");
             }),
             "late-trap" => respond(|mut body| async move {
