@@ -7,11 +7,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::daemon::{Daemon, unprivileged};
 use crate::support::guest_build::guest;
-use crate::support::http_client::Client;
-use crate::support::nginx::Nginx;
 use crate::support::process::{Program, run};
-use crate::support::{Outcome, Skip};
+use crate::support::{Outcome, Skip, apache, caddy, haproxy, lighttpd};
 
 tests![
     nginx_takes_the_block,
@@ -22,6 +21,10 @@ tests![
     supervisor_takes_the_block,
     systemd_takes_the_units,
     nginx_serves_with_the_block,
+    apache_serves_with_the_block,
+    lighttpd_serves_with_the_block,
+    caddy_serves_with_the_block,
+    haproxy_serves_with_the_block,
     a_printed_block_has_no_mistakes,
     values_that_would_need_quotes_are_refused,
 ];
@@ -177,28 +180,107 @@ fn systemd_takes_the_units() -> Outcome {
     Ok(())
 }
 
-fn nginx_serves_with_the_block() -> Outcome {
+/// Lets a web server, started with the block for each mount, ask for paths: the
+/// application is told these values of SCRIPT_NAME and PATH_INFO.
+fn serve(
+    kind: &str,
+    without_slash: &str,
+    start: impl Fn(String) -> Result<Daemon, Skip>,
+) -> Outcome {
     let program = Program::serve(&guest("hello")?, &[]);
     let socket = program.socket();
-    let socket = socket.to_str().expect("text");
-    let folder = tempfile::tempdir().expect("a folder");
-    let listen = folder.path().join("web");
-    for (mount, path, expected) in [
-        ("/", "/x%20y/z?q=1", "GET /x%20y/z:  + /x y/z"),
-        ("/app", "/app/x%20y?q=1", "GET /app/x%20y: /app + /x y"),
-        ("/app", "/app?q=1", "GET /app/: /app + /"),
-        ("/app", "/app/%0Ax", "GET /app/%0Ax: /app + /\nx"),
+    let given = ["--socket", socket.to_str().expect("text"), "--mount"];
+    let web = start(printed(kind, &[&given[..], &["/"]].concat()))?;
+    for (path, expected) in [
+        ("/x%20y/z?q=1", "GET /x%20y/z:  + /x y/z\n"),
+        ("/", "GET /:  + /\n"),
+        ("/a%2Fb", "GET /a%2Fb:  + /a"),
     ] {
-        let block = printed("nginx", &["--socket", socket, "--mount", mount]);
-        let block = block.replace("fastcgi_params", "/etc/nginx/fastcgi_params");
-        let at = format!("listen unix:{};", listen.display());
-        let _ = fs::remove_file(&listen);
-        let _nginx = Nginx::start(&program.socket(), &block.replace("listen 80;", &at), "")?;
-        let reply = Client::connect(&listen).get(path);
-        assert_eq!(reply.head.status, 200, "{path}");
-        assert!(reply.text().contains(expected), "{path}: {}", reply.text());
+        let reply = web.connect().get(path);
+        assert!(
+            reply.text().contains(expected),
+            "{kind} {path}: {}",
+            reply.text()
+        );
+    }
+    drop(web);
+    let web = start(printed(kind, &[&given[..], &["/app.v2"]].concat()))?;
+    for (path, expected) in [
+        ("/app.v2/x%20y?q=1", "GET /app.v2/x%20y: /app.v2 + /x y\n"),
+        ("/app.v2/", "GET /app.v2/: /app.v2 + /\n"),
+        ("/app.v2?q=1", without_slash),
+        ("/app.v2/a%2Fb", "GET /app.v2/a%2Fb: /app.v2 + /a"),
+    ] {
+        let reply = web.connect().get(path);
+        assert!(
+            reply.text().contains(expected),
+            "{kind} {path}: {}",
+            reply.text()
+        );
+    }
+    // Outside of the mount the application is not asked.
+    for path in ["/", "/app.v2x", "/app-v2/x"] {
+        let reply = web.connect().get(path);
+        assert!(
+            !reply.text().contains("Hello"),
+            "{kind} {path}: {}",
+            reply.text()
+        );
     }
     Ok(())
+}
+
+fn nginx_serves_with_the_block() -> Outcome {
+    let start = |block: String| {
+        let block = block
+            .replace("fastcgi_params", "/etc/nginx/fastcgi_params")
+            .replace("listen 80;", "listen 127.0.0.1:@PORT@;");
+        let user = unprivileged().map_or(String::new(), |user| format!("user {user};"));
+        let configuration = format!(
+            "{user} daemon off; pid @FOLDER@/pid; error_log @FOLDER@/error.log; events {{}}
+             http {{ access_log off; client_body_temp_path @FOLDER@/body;
+             fastcgi_temp_path @FOLDER@/fastcgi; proxy_temp_path @FOLDER@/proxy;
+             scgi_temp_path @FOLDER@/scgi; uwsgi_temp_path @FOLDER@/uwsgi; {block} }}"
+        );
+        let arguments = ["-c", "@FOLDER@/configuration", "-e", "@FOLDER@/error.log"];
+        Daemon::start("nginx", &arguments, &configuration, Daemon::has_port)
+    };
+    serve("nginx", "GET /app.v2/: /app.v2 + /\n", start)?;
+    // A line end in a path is part of it.
+    let program = Program::serve(&guest("hello")?, &[]);
+    let socket = program.socket();
+    let given = [
+        "--socket",
+        socket.to_str().expect("text"),
+        "--mount",
+        "/app",
+    ];
+    let web = start(printed("nginx", &given))?;
+    let reply = web.connect().get("/app/%0Ax");
+    assert!(reply.text().contains("/app + /\nx\n"), "{}", reply.text());
+    Ok(())
+}
+
+fn apache_serves_with_the_block() -> Outcome {
+    let start = |block: String| apache::start(&block);
+    serve("apache", "GET /app.v2: /app.v2 + \n", start)
+}
+
+fn lighttpd_serves_with_the_block() -> Outcome {
+    let start = |block: String| lighttpd::start(&block);
+    serve("lighttpd", "GET /app.v2: /app.v2 + \n", start)
+}
+
+fn caddy_serves_with_the_block() -> Outcome {
+    let start = |block: String| {
+        caddy::start(&block.replace("example.com {", "http://:@PORT@ {\nbind 127.0.0.1"))
+    };
+    serve("caddy", "GET /app.v2: /app.v2 + \n", start)
+}
+
+fn haproxy_serves_with_the_block() -> Outcome {
+    let start = |block: String| haproxy::start(&block.replace("bind :80", "bind 127.0.0.1:@PORT@"));
+    serve("haproxy", "GET /app.v2: /app.v2 + \n", start)
 }
 
 fn a_printed_block_has_no_mistakes() -> Outcome {

@@ -162,35 +162,39 @@ fn mistakes_of_nginx_are_found() -> Outcome {
 }
 
 fn mistakes_of_apache_are_found() -> Outcome {
-    check(
-        "apache",
-        &[
-            (
-                "ProxyPass \"/app\" \"unix:SOCKET|fcgi://a/app\"\n",
-                &[
-                    (1, "no ProxyFCGISetEnvIf for PATH_INFO"),
-                    (1, "no ProxyFCGISetEnvIf for SCRIPT_NAME"),
-                ],
-            ),
-            (
-                "ProxyPass /app unix:SOCKET|fcgi://a/app timeout=30\n<Location /app>\nProxyFCGISetEnvIf \"true\" PATH_INFO /x\nProxyFCGISetEnvIf \"true\" SCRIPT_NAME /app\n</Location>\n",
-                &[(1, "under the server's --timeout")],
-            ),
-            // A recipe for another place does not help.
-            (
-                "ProxyPass /app unix:SOCKET|fcgi://a/app\n<Location /other>\nProxyFCGISetEnvIf \"true\" PATH_INFO /x\nProxyFCGISetEnvIf \"true\" SCRIPT_NAME /app\n</Location>\n",
-                &[(1, "PATH_INFO"), (1, "SCRIPT_NAME")],
-            ),
-            (
-                "ProxyFCGISetEnvIf true PATH_INFO /x\nProxyFCGISetEnvIf true SCRIPT_NAME /\nProxyPass /a unix:SOCKET|fcgi://one/a\nProxyPass /b unix:SOCKET2|fcgi://one/b\n",
-                &[(4, "Apache takes them for one"), (4, "is not there")],
-            ),
-            (
-                "<FilesMatch \\.php$>\nSetHandler \"proxy:unix:SOCKET|fcgi://localhost\"\n</FilesMatch>\n",
-                &[(2, "how PHP is asked")],
-            ),
-        ],
-    );
+    let recipe = "ProxyFCGISetEnvIf true PATH_INFO /x\nProxyFCGISetEnvIf true SCRIPT_NAME /a\n";
+    let app = "ProxyPass /app unix:SOCKET|fcgi://a/app";
+    let inside = |place: &str| format!("<Location {place}>\n{recipe}</Location>\n");
+    let php = "<FilesMatch \\.php$>\nSetHandler \"proxy:unix:SOCKET|fcgi://localhost\"\n";
+    let cases: &[(String, Mistakes<'_>)] = &[
+        (format!("{app}\n"), &[(1, "repeats the path of the mount")]),
+        (
+            "ProxyPass \"/app\" \"unix:SOCKET|fcgi://a\"\n".to_owned(),
+            &[],
+        ),
+        (format!("{app}\n{}", inside("/app")), &[]),
+        (
+            format!("{app} timeout=30\n{}", inside("/app")),
+            &[(1, "under the server's --timeout")],
+        ),
+        // A recipe for another place does not help.
+        (
+            format!("{app}\n{}", inside("/other")),
+            &[(1, "repeats the path of the mount")],
+        ),
+        (
+            format!("{app}\nProxyFCGISetEnvIf true PATH_INFO /x\n"),
+            &[(1, "for PATH_INFO alone")],
+        ),
+        (
+            format!("{recipe}{app}\nProxyPass /b unix:SOCKET2|fcgi://a/b\n"),
+            &[(4, "Apache takes them for one"), (4, "is not there")],
+        ),
+        (format!("{php}</FilesMatch>\n"), &[(2, "how PHP is asked")]),
+    ];
+    for (text, mistakes) in cases {
+        check("apache", &[(text, mistakes)]);
+    }
     Ok(())
 }
 

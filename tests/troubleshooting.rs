@@ -13,7 +13,7 @@ use crate::support::daemon::{Daemon, open_folder, unprivileged};
 use crate::support::guest_build::guest;
 use crate::support::process::{Program, run};
 use crate::support::web_server::{END_REQUEST, STDOUT, record};
-use crate::support::{Outcome, Skip, apache, lighttpd, wait_until};
+use crate::support::{Outcome, Skip, apache, caddy, haproxy, lighttpd, wait_until};
 
 tests![
     a_missing_socket_is_logged_as_the_page_says,
@@ -118,31 +118,17 @@ fn start(server: &str, socket: &Path) -> Result<Daemon, Skip> {
              \"read-timeout\" => 1)))",
             user("server.username = \"USER\"\nserver.groupname = \"USER\"")
         )),
-        "Caddy" => {
-            let site = format!(
-                "{{\n admin off\n auto_https off\n}}\nhttp://:@PORT@ {{\n bind 127.0.0.1\n reverse_proxy \
-                 unix/{socket} {{\n  transport fastcgi {{\n   read_timeout 1s\n  }}\n }}\n}}\n"
-            );
-            let arguments = [
-                "run",
-                "--adapter",
-                "caddyfile",
-                "--config",
-                "@FOLDER@/configuration",
-            ];
-            Daemon::start("caddy", &arguments, &site, Daemon::has_port)
-        }
-        "HAProxy" => {
-            let configuration = format!(
-                "global\n log stdout format raw local0\ndefaults\n mode http\n log global\n option \
-                 httplog\n timeout connect 5s\n timeout client 30s\n timeout server 1s\nfcgi-app \
-                 app\n log-stderr global\n docroot /\n path-info ^()(/.*)$\nfrontend web\n bind \
-                 127.0.0.1:@PORT@\n default_backend app\nbackend app\n use-fcgi-app app\n server \
-                 app unix@{socket} proto fcgi\n"
-            );
-            let arguments = ["-f", "@FOLDER@/configuration"];
-            Daemon::start("haproxy", &arguments, &configuration, Daemon::has_port)
-        }
+        "Caddy" => caddy::start(&format!(
+            "http://:@PORT@ {{\n bind 127.0.0.1\n reverse_proxy unix/{socket} {{\n  transport \
+             fastcgi {{\n   read_timeout 1s\n  }}\n }}\n}}"
+        )),
+        "HAProxy" => haproxy::start(&format!(
+            "global\n log stdout format raw local0\ndefaults\n mode http\n log global\n option \
+             httplog\n timeout connect 5s\n timeout client 30s\n timeout server 1s\nfcgi-app app\n \
+             log-stderr global\n docroot /\n path-info ^()(/.*)$\nfrontend web\n bind \
+             127.0.0.1:@PORT@\n default_backend app\nbackend app\n use-fcgi-app app\n server app \
+             unix@{socket} proto fcgi\n"
+        )),
         other => panic!("the page quotes {other}, which nobody here can start"),
     }
 }

@@ -155,35 +155,20 @@ fn check_recipe(check: &mut Check, pass: &Pass<'_>, tree: &[Directive]) {
             sets.push(directive.word(2).trim_start_matches('!'));
         }
     }
-    for (name, seen) in [
-        (
-            "PATH_INFO",
-            "the same page, or 404, for every path (unless serve has --mount)",
-        ),
-        (
-            "SCRIPT_NAME",
-            "links and redirects with the path doubled (unless serve has --mount)",
-        ),
-    ] {
-        if !sets.contains(&name) {
-            let what = format!(
-                "no ProxyFCGISetEnvIf for {name}: Apache puts the whole path into SCRIPT_NAME"
-            );
-            let cure = match name {
-                "PATH_INFO" => format!(
-                    "ProxyFCGISetEnvIf \"reqenv('SCRIPT_NAME') =~ m#^{prefix}(/.*)$#\" PATH_INFO \"$1\""
-                ),
-                _ => format!(
-                    "ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"{prefix}\"   # after that of PATH_INFO"
-                ),
-            };
-            check.mistake(
-                pass.line,
-                &what,
-                seen,
-                &format!("{cure}   # in <Location \"{prefix}/\">"),
-            );
-        }
+    let rest = pass.target.split("fcgi://").nth(1).unwrap_or_default();
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    if !sets.contains(&"PATH_INFO") && !path.trim_matches('/').is_empty() {
+        // A target without a path is put right by the server itself.
+        let what = "the target repeats the path of the mount: all of it goes as SCRIPT_NAME";
+        let seen = "the same page, or 404, for every path (unless serve has --mount)";
+        let cure = "no path behind fcgi://NAME, or the lines of ProxyFCGISetEnvIf that \
+                    `fcgi-wasm conf apache` prints";
+        check.mistake(pass.line, what, seen, cure);
+    } else if sets.contains(&"PATH_INFO") && !sets.contains(&"SCRIPT_NAME") {
+        let what = "ProxyFCGISetEnvIf for PATH_INFO alone: the whole path is SCRIPT_NAME still";
+        let seen = "links and redirects with the path doubled (unless serve has --mount)";
+        let cure = format!("ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"{prefix}\"   # below it");
+        check.mistake(pass.line, what, seen, &cure);
     }
 }
 

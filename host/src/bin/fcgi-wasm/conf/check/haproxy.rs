@@ -119,7 +119,7 @@ fn check_backend(check: &mut Check, backend: &Directive, tree: &[Directive]) {
     let mut globals = tree.iter().filter(|section| section.is("global"));
     let buffer = globals.find_map(|section| find(section, "tune.bufsize"));
     let is = buffer.map_or(Some(BUFFER_BYTES), |found| found.word(1).parse().ok());
-    if let Some(is) = is.filter(|&is| is <= HEAD_BYTES_MAX as u64) {
+    if let Some(is) = is.filter(|&is| is < HEAD_BYTES_MAX as u64) {
         let line = buffer.map_or(uses.line, |found| found.line);
         let what =
             format!("tune.bufsize is {is} bytes; the server allows heads of {HEAD_BYTES_MAX}");

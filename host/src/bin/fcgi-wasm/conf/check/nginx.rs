@@ -230,7 +230,7 @@ impl<'t> Pass<'_, 't> {
         let line = buffer.map_or(self.directive.line, |found| found.line);
         let is = buffer.map_or(Some(BUFFER_BYTES), |found| bytes(found.word(1)));
         let needed = HEAD_BYTES_MAX as u64;
-        let Some(is) = is.filter(|&is| is <= needed) else {
+        let Some(is) = is.filter(|&is| is < needed) else {
             return;
         };
         let what =
