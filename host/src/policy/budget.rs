@@ -10,6 +10,9 @@ use super::MIB;
 /// machine computes.
 const REQUESTS_MAX: usize = 1_000_000;
 
+/// The longest wait that can be set: no client waits for longer.
+const QUEUE_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The most processors that can be set, in thousandths.
 const CPU_SHARE_MAX: f64 = 1e9;
 
@@ -64,10 +67,11 @@ impl Budget {
         self
     }
 
-    /// How long one of them waits before it gets a 503. 10 s unless set.
+    /// How long one of them waits before it gets a 503. 10 s unless set, a day
+    /// at most.
     #[must_use]
     pub fn queue_wait_max(mut self, time: Duration) -> Self {
-        self.queue_wait_max = time;
+        self.queue_wait_max = time.min(QUEUE_WAIT_MAX);
         self
     }
 
@@ -128,6 +132,12 @@ impl Default for Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_has_an_end() {
+        let budget = Budget::strict().queue_wait_max(Duration::MAX);
+        assert_eq!(budget.queue_wait_max, QUEUE_WAIT_MAX);
+    }
 
     #[test]
     fn shares_are_thousandths_and_never_nothing() {
