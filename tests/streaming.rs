@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use fcgi_wasm::{Body, BodySender, Fault, Frontend, Gone, Request, Response, Socket};
+use fcgi_wasm::{Body, BodySender, Fault, Frontend, Gone, Observers, Request, Response, Socket};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -263,7 +263,9 @@ fn conformance_62_a_small_answer_is_one_write() -> Outcome {
         ours.write_all(&get(1, "/", false)).await.expect("sent");
         ours.shutdown().await.expect("ended");
         let stop = CancellationToken::new();
-        frontend.converse(socket, Arc::new(hello()), stop).await;
+        frontend
+            .converse(socket, Arc::new(hello()), Observers::default(), stop)
+            .await;
         let mut answer = Vec::new();
         ours.read_to_end(&mut answer).await.expect("an answer");
         assert!(answer.len() > 50);

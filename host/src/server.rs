@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::frontend::{CONNECTIONS_MAX, Frontend, Socket};
 use crate::listen::{Acceptor, Listener, Stream};
-use crate::message::Handler;
+use crate::message::{Handler, Notice, Observer, Observers};
 
 /// How long the requests under way may take once the server was told to stop,
 /// unless set: shorter than what systemd (90 s) and Supervisor (10 s, to be
@@ -35,6 +35,7 @@ const BACKLOG_WAIT: Duration = Duration::from_millis(10);
 pub struct Server {
     handler: Arc<dyn Handler>,
     listeners: Vec<(Listener, Arc<dyn Frontend>)>,
+    observers: Observers,
     connections_max: usize,
     drain_max: Duration,
 }
@@ -46,6 +47,7 @@ impl Server {
         Self {
             handler: Arc::new(handler),
             listeners: Vec::new(),
+            observers: Observers::default(),
             connections_max: CONNECTIONS_MAX,
             drain_max: DRAIN_MAX,
         }
@@ -56,6 +58,14 @@ impl Server {
     #[must_use]
     pub fn listen(mut self, listener: Listener, frontend: impl Frontend) -> Self {
         self.listeners.push((listener, Arc::new(frontend)));
+        self
+    }
+
+    /// Has this one told of every request and connection. May be called
+    /// several times.
+    #[must_use]
+    pub fn observe(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = self.observers.with(observer);
         self
     }
 
@@ -99,6 +109,7 @@ impl Server {
             let accepting = Accepting {
                 frontend,
                 handler: self.handler.clone(),
+                observers: self.observers.clone(),
                 places: places.clone(),
                 tasks: tasks.clone(),
                 stop: stop.clone(),
@@ -127,6 +138,7 @@ impl Server {
 struct Accepting {
     frontend: Arc<dyn Frontend>,
     handler: Arc<dyn Handler>,
+    observers: Observers,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -142,6 +154,7 @@ impl Accepting {
             let stream = match accepted {
                 Ok(stream) => stream,
                 Err(error) => {
+                    self.observers.noticed(Notice::AcceptFailed);
                     tracing::warn!("cannot accept a connection, trying again: {error}");
                     sleep(pause).await;
                     pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
@@ -176,15 +189,33 @@ impl Accepting {
         let frontend = self.frontend.clone();
         let handler = self.handler.clone();
         let stop = self.stop.clone();
+        let connected = Connected::new(self.observers.clone());
         // In a set of its own, which polls it only when it has something to
         // say: the token's lock is everybody's.
         let cut_off = self.cut_off.clone().cancelled_owned();
         let mut cut_off: FuturesUnordered<_> = [cut_off].into_iter().collect();
         self.tasks.spawn(async move {
-            let conversation = frontend.converse(Box::new(stream), handler, stop);
+            let observers = connected.0.clone();
+            let conversation = frontend.converse(Box::new(stream), handler, observers, stop);
             select(conversation, cut_off.next()).await;
-            drop(place);
+            drop((connected, place));
         });
+    }
+}
+
+/// A connection, for the observers.
+struct Connected(Observers);
+
+impl Connected {
+    fn new(observers: Observers) -> Self {
+        observers.noticed(Notice::Connected);
+        Self(observers)
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.noticed(Notice::Disconnected);
     }
 }
 

@@ -15,12 +15,13 @@ use super::Socket;
 use super::exchange::Exchange;
 use super::fastcgi::FastCgi;
 use super::linger;
+use super::report::Witness;
 use super::upload::Upload;
 use super::verdict::UNANSWERED;
 use super::waits::{Wait, Waits};
 use crate::cgi;
 use crate::fastcgi::{self, Connection, Event, ProtocolError, ProtocolStatus, Refusal, RequestId};
-use crate::message::{Fault, Handler};
+use crate::message::{Fault, Handler, Notice, Observer, Observers};
 
 /// What one read asks for at first, bytes: a request of a browser has one or
 /// two KiB, and this much is kept for each idle connection.
@@ -60,6 +61,7 @@ pub(super) struct Conversation<'h> {
     options: &'h FastCgi,
     handler: &'h dyn Handler,
     pub(super) socket: Box<dyn Socket>,
+    witness: Witness,
     pub(super) connection: Connection,
     pub(super) exchanges: Vec<Exchange<'h>>,
     pub(super) input: Input,
@@ -81,11 +83,16 @@ impl<'h> Conversation<'h> {
         options: &'h FastCgi,
         handler: &'h dyn Handler,
         socket: Box<dyn Socket>,
+        observers: Observers,
         stop: CancellationToken,
     ) -> Self {
         Self {
             options,
             handler,
+            witness: Witness {
+                peer: socket.peer().into(),
+                observers,
+            },
             socket,
             connection: Connection::new(options.values.clone()),
             exchanges: Vec::new(),
@@ -128,11 +135,6 @@ impl<'h> Conversation<'h> {
         if self.input != Input::Ended && self.connection.is_owed_input() {
             linger::close(self.socket).await;
         }
-    }
-
-    /// Drops everything that was under way.
-    pub(super) fn abort(self) {
-        self.exchanges.into_iter().for_each(Exchange::abort);
     }
 
     /// Whether a body that came before waits for its handler to read it. All
@@ -220,13 +222,12 @@ impl<'h> Conversation<'h> {
                     }
                     Err(fault) => self.refuse(id, fault),
                     Ok(()) => {
-                        let peer = self.socket.peer();
-                        let exchange = Exchange::new(id, role, keep_conn, params, peer);
+                        let exchange = Exchange::new(id, role, keep_conn, params, &self.witness);
                         self.exchanges.push(exchange);
                     }
                 }
             }
-            Event::Stdin(id, bytes) => self.upload(id, |exchange| exchange.stdin.push(bytes)),
+            Event::Stdin(id, bytes) => self.upload(id, |exchange| exchange.receive(bytes)),
             Event::StdinEnd(id) => self.upload(id, |exchange| exchange.stdin.end()),
             Event::Data(id, bytes) => self.upload(id, |exchange| exchange.data.push(bytes)),
             Event::DataEnd(id) => self.upload(id, |exchange| exchange.data.end()),
@@ -259,9 +260,8 @@ impl<'h> Conversation<'h> {
             let bytes = unsent.iter().map(Bytes::len).sum();
             self.connection.stdout(id, &mut unsent, bytes);
         }
-        if let Some(exchange) = exchange {
-            exchange.abort();
-        }
+        // The handler's work is dropped.
+        drop(exchange);
         let status = ProtocolStatus::RequestComplete;
         self.connection.end(id, 0, status);
     }
@@ -269,9 +269,8 @@ impl<'h> Conversation<'h> {
     /// Tells the peer why a request is not served, and the log the first time.
     fn refuse(&mut self, id: RequestId, fault: Fault) {
         let is_quiet = std::mem::replace(&mut self.has_refused, true);
-        let peer = self.socket.peer();
-        self.exchanges
-            .push(Exchange::refused(id, fault, peer, is_quiet));
+        let refused = Exchange::refused(id, fault, &self.witness, is_quiet);
+        self.exchanges.push(refused);
     }
 
     fn upload(&mut self, id: RequestId, act: impl FnOnce(&mut Exchange<'h>)) {
@@ -284,6 +283,7 @@ impl<'h> Conversation<'h> {
     /// What the peer sends makes no sense any more. What it was promised it
     /// still gets.
     fn refuse_input(&mut self, error: &ProtocolError) {
+        self.witness.observers.noticed(Notice::ProtocolError);
         let fault = match error {
             ProtocolError::TooMuch { what, .. } => Fault::RequestTooLarge {
                 status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ::http::{StatusCode, header};
+use ::http::header;
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 
 use super::asker::Asker;
 use super::head::{discard, may_have_body, write_head};
-use super::report::Report;
+use super::report::{Report, Witness};
 use super::upload::Upload;
 use super::verdict::{UNANSWERED, write_verdict};
 use crate::cgi;
@@ -79,8 +79,6 @@ struct Outgoing {
 
 /// What the end of the request will say.
 struct Ending {
-    status: StatusCode,
-    body_bytes: u64,
     app_status: u32,
     protocol_status: ProtocolStatus,
     is_broken: bool,
@@ -93,9 +91,9 @@ impl<'h> Exchange<'h> {
         role: Role,
         keep_conn: bool,
         params: Params,
-        peer: &str,
+        witness: &Witness,
     ) -> Self {
-        let journal = Arc::new(Journal::new());
+        let report = Report::new(role, &params, witness);
         Self {
             id,
             role,
@@ -110,9 +108,9 @@ impl<'h> Exchange<'h> {
                 Role::Filter => Upload::new(cgi::data_length(&params).ok(), keep_conn),
                 Role::Responder | Role::Authorizer => Upload::none(),
             },
-            report: Report::new(&params, &journal, peer),
             asker: Asker::new(&params),
-            journal,
+            journal: report.journal().clone(),
+            report,
             is_head: params.get("REQUEST_METHOD") == Some(b"HEAD"),
             stage: Stage::New(params),
             outgoing: Outgoing::default(),
@@ -121,8 +119,6 @@ impl<'h> Exchange<'h> {
             turns_awaited: 0,
             answered: None,
             ending: Ending {
-                status: StatusCode::OK,
-                body_bytes: 0,
                 app_status: 0,
                 protocol_status: ProtocolStatus::RequestComplete,
                 is_broken: false,
@@ -131,8 +127,8 @@ impl<'h> Exchange<'h> {
     }
 
     /// A request that is only told why it is not served.
-    pub(super) fn refused(id: RequestId, fault: Fault, peer: &str, is_quiet: bool) -> Self {
-        let mut refused = Self::new(id, Role::Responder, false, Params::default(), peer);
+    pub(super) fn refused(id: RequestId, fault: Fault, witness: &Witness, is_quiet: bool) -> Self {
+        let mut refused = Self::new(id, Role::Responder, false, Params::default(), witness);
         refused.report.set_quiet(is_quiet);
         refused.answer(Err(fault));
         refused
@@ -176,8 +172,7 @@ impl<'h> Exchange<'h> {
     pub(super) fn end(self, connection: &mut Connection) {
         let ending = &self.ending;
         connection.end(self.id, ending.app_status, ending.protocol_status);
-        self.report
-            .end(ending.status, ending.body_bytes, &self.journal);
+        self.report.end();
     }
 
     /// Whether the response broke off after its head had left.
@@ -214,6 +209,12 @@ impl<'h> Exchange<'h> {
         self.is_released = !may_wait || self.turns_awaited > TURNS_AWAITED_MAX;
     }
 
+    /// A part of the request's body has come.
+    pub(super) fn receive(&mut self, bytes: Bytes) {
+        self.journal.note_received(bytes.len());
+        self.stdin.push(bytes);
+    }
+
     /// The request's streams on their way in.
     pub(super) fn uploads(&mut self) -> impl Iterator<Item = &mut Upload> {
         [&mut self.stdin, &mut self.data].into_iter()
@@ -232,11 +233,6 @@ impl<'h> Exchange<'h> {
             Stage::New(_) | Stage::Waiting(_) => [UNANSWERED].into(),
             Stage::Sending(_) | Stage::Over => self.outgoing.pieces.clone(),
         }
-    }
-
-    /// The client is gone: the handler's work is dropped.
-    pub(super) fn abort(self) {
-        self.report.abort();
     }
 
     /// Gives the request up, with an answer as far as that is still possible.
@@ -286,16 +282,14 @@ impl<'h> Exchange<'h> {
     fn answer(&mut self, answer: Result<Response, Fault>) {
         let checked = answer.and_then(|mut response| {
             let head = match self.role {
-                Role::Authorizer => {
-                    write_verdict(&mut response, self.is_head, &self.report, &self.journal)?
-                }
+                Role::Authorizer => write_verdict(&mut response, self.is_head, &self.report)?,
                 Role::Responder | Role::Filter => write_head(&mut response, self.is_head)?,
             };
             self.asker.expect_head(head.len(), &response.headers);
             Ok((head, response))
         });
         let (head, response) = checked.unwrap_or_else(|fault| {
-            self.report.fault(&fault, &self.journal);
+            self.report.fault(&fault);
             self.ending.app_status = fault.app_status();
             self.ending.protocol_status = match fault {
                 Fault::Overloaded(_) | Fault::OverBudget { .. } => ProtocolStatus::Overloaded,
@@ -308,7 +302,7 @@ impl<'h> Exchange<'h> {
             (head, page)
         });
         self.outgoing.push(head.freeze());
-        self.ending.status = response.status;
+        self.report.answered(response.status);
         let is_leave = self.role == Role::Authorizer && response.leave.is_some();
         if self.is_head || is_leave || !may_have_body(response.status) {
             discard(response.body);
@@ -332,7 +326,7 @@ impl<'h> Exchange<'h> {
             let to_come = self.outgoing.to_come.get_or_insert_default();
             *to_come -= bytes.len() as u64;
         }
-        self.ending.body_bytes += bytes.len() as u64;
+        self.journal.note_sent(bytes.len());
         self.outgoing.push(bytes);
     }
 
@@ -350,7 +344,7 @@ impl<'h> Exchange<'h> {
     /// FastCGI has no sign for it that web servers know: the log and the
     /// application's status tell.
     fn break_off(&mut self, fault: &Fault) {
-        self.report.fault(fault, &self.journal);
+        self.report.fault(fault);
         self.ending.app_status = fault.app_status();
         self.ending.is_broken = true;
         self.stage = Stage::Over;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::{Conversation, Gone};
+use super::conversation::Conversation;
 use super::waits::Limits;
 use super::{CONNECTIONS_MAX, Frontend, Socket};
 use crate::cgi::{self, Mount};
 use crate::fastcgi::{self, Pairs, Values};
-use crate::message::{BoxFuture, Handler, Params, Role};
+use crate::message::{BoxFuture, Handler, Observers, Params, Role};
 
 /// FastCGI 1.0 (§3, §6), as web servers speak it with applications.
 #[derive(Clone, Debug)]
@@ -164,13 +164,15 @@ impl Frontend for FastCgi {
         &self,
         socket: Box<dyn Socket>,
         handler: Arc<dyn Handler>,
+        observers: Observers,
         stop: CancellationToken,
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let mut conversation = Conversation::new(self, handler.as_ref(), socket, stop);
-            match poll_fn(|cx| conversation.poll(cx)).await {
-                Ok(()) => conversation.close().await,
-                Err(Gone) => conversation.abort(),
+            let handler = handler.as_ref();
+            let mut conversation = Conversation::new(self, handler, socket, observers, stop);
+            // Else the peer is gone, and all that was under way is dropped.
+            if let Ok(()) = poll_fn(|cx| conversation.poll(cx)).await {
+                conversation.close().await;
             }
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::http::{HeaderMap, Method, StatusCode, header};
+use ::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -17,11 +17,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use super::head::{discard, may_have_body, write_head};
-use super::report::Report;
+use super::report::{Report, Witness};
 use super::{Frontend, Socket};
 use crate::cgi::{self, Mount};
 use crate::message::{
-    Body, BodyError, BoxFuture, Fault, Handler, Journal, Params, Request, ResponseBody,
+    Body, BodyError, BoxFuture, Fault, Handler, Observers, Params, Request, ResponseBody, Role,
 };
 
 /// How long a request's head may take to arrive.
@@ -49,11 +49,16 @@ impl Frontend for Http {
         &self,
         socket: Box<dyn Socket>,
         handler: Arc<dyn Handler>,
+        observers: Observers,
         stop: CancellationToken,
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let peer = socket.peer().to_owned();
-            let service = service_fn(|request| self.serve(request, handler.as_ref(), &peer));
+            let peer: Arc<str> = socket.peer().into();
+            let witness = Witness {
+                peer: peer.clone(),
+                observers,
+            };
+            let service = service_fn(|request| self.serve(request, handler.as_ref(), &witness));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_WAIT_MAX)
@@ -78,21 +83,28 @@ impl Http {
         &self,
         request: hyper::Request<Incoming>,
         handler: &dyn Handler,
-        peer: &str,
+        witness: &Witness,
     ) -> Result<hyper::Response<ResponseBody>, Infallible> {
         let is_head = request.method() == Method::HEAD;
-        let mut params = params_of(&request, peer);
+        let mut params = params_of(&request, &witness.peer);
         if let Some(mount) = &self.mount {
             mount.apply(&mut params);
         }
+        let mut report = Report::new(Role::Responder, &params, witness);
+        let journal = report.journal().clone();
+        let noting = journal.clone();
         let body = request.into_body().map_err(|_| BodyError::Incomplete);
+        let body = body.map_frame(move |frame| {
+            noting.note_received(frame.data_ref().map_or(0, Bytes::len));
+            frame
+        });
         let request = Request {
+            role: Role::Responder,
             params,
             body: Body::new(body),
-            ..Request::default()
+            data: Body::default(),
+            journal: journal.clone(),
         };
-        let journal = request.journal.clone();
-        let report = Report::new(&request.params, &journal, peer);
         let answer = match cgi::check(request.role, &request.params) {
             Ok(()) => handler.handle(request).await,
             Err(fault) => Err(fault),
@@ -102,9 +114,10 @@ impl Http {
             Ok(response)
         });
         let response = checked.unwrap_or_else(|fault| {
-            report.fault(&fault, &journal);
+            report.fault(&fault);
             fault.page(journal.number())
         });
+        report.answered(response.status);
         let has_body = !is_head && may_have_body(response.status);
         let body = match has_body {
             true => response.body,
@@ -114,11 +127,9 @@ impl Http {
             }
         };
         let mut answer = hyper::Response::new(Body::new(Reported {
+            to_come: body.size_hint().exact(),
             body,
-            status: response.status,
-            bytes: 0,
-            report,
-            journal,
+            report: Some(report),
         }));
         *answer.status_mut() = response.status;
         *answer.headers_mut() = response.headers;
@@ -126,13 +137,20 @@ impl Http {
     }
 }
 
-/// A body that tells the log when it is over, and how.
+/// A body that tells when it is over, and how.
 struct Reported {
     body: ResponseBody,
-    status: StatusCode,
-    bytes: u64,
-    report: Report,
-    journal: Arc<Journal>,
+    /// How much is, if that is known: whoever sends it may not ask for its end.
+    to_come: Option<u64>,
+    report: Option<Report>,
+}
+
+impl Reported {
+    fn end(&mut self) {
+        if let Some(report) = self.report.take() {
+            report.end();
+        }
+    }
 }
 
 impl HttpBody for Reported {
@@ -147,10 +165,21 @@ impl HttpBody for Reported {
         let frame = Pin::new(&mut this.body).poll_frame(cx);
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
-                this.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                if let Some(report) = &this.report {
+                    report.journal().note_sent(bytes);
+                }
+                if let Some(to_come) = &mut this.to_come {
+                    *to_come = to_come.saturating_sub(bytes as u64);
+                }
             }
-            Poll::Ready(Some(Err(fault))) => this.report.fault(fault, &this.journal),
-            _ => {}
+            Poll::Ready(Some(Err(fault))) => {
+                if let Some(report) = &mut this.report {
+                    report.fault(fault);
+                }
+            }
+            Poll::Ready(None) => this.end(),
+            Poll::Pending => {}
         }
         frame
     }
@@ -164,9 +193,13 @@ impl HttpBody for Reported {
     }
 }
 
+/// A body that is dropped before its end was aborted, which the report says by
+/// itself.
 impl Drop for Reported {
     fn drop(&mut self) {
-        self.report.end(self.status, self.bytes, &self.journal);
+        if self.to_come == Some(0) || self.body.is_end_stream() {
+            self.end();
+        }
     }
 }
 

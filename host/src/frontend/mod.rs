@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::message::{BoxFuture, Handler};
+use crate::message::{BoxFuture, Handler, Observers};
 
 pub use fastcgi::FastCgi;
 pub use http::Http;
@@ -42,11 +42,12 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 pub trait Frontend: Send + Sync + 'static {
     /// Serves one connection until either side ends it. Once `stop` is
     /// cancelled no further request is taken, and those that were are
-    /// answered.
+    /// answered. The observers are told of each.
     fn converse(
         &self,
         socket: Box<dyn Socket>,
         handler: Arc<dyn Handler>,
+        observers: Observers,
         stop: CancellationToken,
     ) -> BoxFuture<'_, ()>;
 }

@@ -1,38 +1,60 @@
-//! The log line of one request: what was asked, how it went, why it failed.
+//! The report of one request, to the log and to who observes: what was asked,
+//! how it went, why it failed.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use ::http::StatusCode;
 
-use crate::message::{Fault, Journal, Params};
+use crate::message::{Asked, Fault, Journal, Observer, Observers, Params, Record, Role};
 
-/// What the log says of a request besides its outcome. Query and header
-/// fields are left out: they may be secrets.
-#[derive(Debug)]
+/// What a request that was aborted before its answer is recorded with: nginx's
+/// "client closed request".
+const ABORTED: u16 = 499;
+
+/// Who is told of the requests on one connection, and whose they are.
+pub(super) struct Witness {
+    pub(super) peer: Arc<str>,
+    pub(super) observers: Observers,
+}
+
+/// What is said of one request. Query and header fields are left out: they may
+/// be secrets. One that is dropped before its [`end`](Self::end) was aborted.
 pub(super) struct Report {
-    number: u64,
-    method: String,
-    path: String,
-    peer: String,
+    asked: Arc<Asked>,
+    journal: Arc<Journal>,
+    peer: Arc<str>,
+    observers: Observers,
     started: Instant,
     is_quiet: bool,
+    status: Option<StatusCode>,
+    cause: Option<&'static str>,
+    is_over: bool,
 }
 
 impl Report {
-    pub(super) fn new(params: &Params, journal: &Journal, peer: &str) -> Self {
-        let text = |name| params.text(name).unwrap_or_default();
-        let path = match params.text("REQUEST_URI") {
-            Some(uri) => uri.split('?').next().unwrap_or_default().to_owned(),
-            None => format!("{}{}", text("SCRIPT_NAME"), text("PATH_INFO")),
-        };
+    /// A request has begun.
+    pub(super) fn new(role: Role, params: &Params, witness: &Witness) -> Self {
+        let observers = witness.observers.clone();
+        let journal = Arc::new(Journal::observed(observers.clone()));
+        let asked = Arc::new(asked(role, params, &journal, witness));
+        observers.began(&asked, &journal);
         Self {
-            number: journal.number(),
-            method: text("REQUEST_METHOD").into_owned(),
-            path,
-            peer: peer.to_owned(),
+            asked,
+            journal,
+            peer: witness.peer.clone(),
+            observers,
             started: Instant::now(),
             is_quiet: false,
+            status: None,
+            cause: None,
+            is_over: false,
         }
+    }
+
+    /// The request's journal.
+    pub(super) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Whether a fault is no news for the log.
@@ -41,21 +63,22 @@ impl Report {
     }
 
     /// The request failed: tells the server's log, and the web server's.
-    pub(super) fn fault(&self, fault: &Fault, journal: &Journal) {
-        let Self {
-            number: request,
+    pub(super) fn fault(&mut self, fault: &Fault) {
+        self.cause = Some(fault.cause());
+        let Asked {
+            id: request,
             method,
             path,
-            peer,
             ..
-        } = self;
+        } = &*self.asked;
+        let peer = &self.peer;
         let status = fault.status().as_u16();
         let ms = self.started.elapsed().as_millis();
         let lines = fault.log_lines();
         let (cause, details) = lines
             .split_first()
             .map_or(("", &[][..]), |(cause, details)| (cause.as_str(), details));
-        if self.is_quiet || journal.is_muted() {
+        if self.is_quiet || self.journal.is_muted() {
             tracing::debug!(request, ?method, ?path, %peer, status, ms, "{cause}");
         } else {
             // The backtrace in lines of its own: logs are made of lines.
@@ -64,47 +87,102 @@ impl Report {
                 .iter()
                 .for_each(|line| tracing::warn!(request, "{line}"));
         }
-        journal.say(&format!(
+        self.journal.say(&format!(
             "fcgi-wasm: request {request}: {}",
             lines.join("\n")
         ));
+        self.journal.fail(fault);
+    }
+
+    /// The head of the answer is known.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
     }
 
     /// Something is wrong with the request that it is served in spite of: tells
     /// both logs.
-    pub(super) fn note(&self, text: &str, journal: &Journal) {
-        let request = self.number;
+    pub(super) fn note(&self, text: &str) {
+        let request = self.asked.id;
         tracing::warn!(request, "{text}");
-        journal.say(&format!("fcgi-wasm: request {request}: {text}"));
+        self.journal
+            .say(&format!("fcgi-wasm: request {request}: {text}"));
     }
 
     /// The request is over.
-    pub(super) fn end(&self, status: StatusCode, bytes: u64, journal: &Journal) {
-        let Self {
-            number: request,
+    pub(super) fn end(mut self) {
+        self.is_over = true;
+    }
+
+    fn record(&self, is_aborted: bool) -> Record {
+        let aborted = StatusCode::from_u16(ABORTED).unwrap_or(StatusCode::BAD_REQUEST);
+        Record {
+            asked: self.asked.clone(),
+            owner: self.journal.owner().cloned(),
+            duration: self.started.elapsed(),
+            queue_wait: self.journal.queue_wait(),
+            usage: self.journal.usage(),
+            bytes_in: self.journal.bytes_in(),
+            bytes_out: self.journal.bytes_out(),
+            status: self.status.unwrap_or(aborted),
+            cause: self.cause,
+            is_aborted,
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        // An answer that broke off was not aborted by the other side.
+        let is_aborted = !self.is_over && self.cause.is_none();
+        if !self.observers.is_empty() {
+            self.observers.ended(&self.record(is_aborted));
+        }
+        let Asked {
+            id: request,
             method,
             path,
-            peer,
             ..
-        } = self;
-        let status = status.as_u16();
+        } = &*self.asked;
+        let peer = &self.peer;
         let ms = self.started.elapsed().as_millis();
-        let usage = journal.usage();
+        if is_aborted {
+            tracing::debug!(request, ?method, ?path, %peer, ms, "aborted: the client is gone");
+            return;
+        }
+        let status = self.status.map_or(0, |status| status.as_u16());
+        let bytes = self.journal.bytes_out();
+        let usage = self.journal.usage();
         let cpu_us = usage.cpu_time.as_micros();
         let memory = usage.memory_bytes_peak;
         tracing::debug!(request, ?method, ?path, %peer, status, bytes, ms, cpu_us, memory, "served");
     }
+}
 
-    /// The client went away before the request was over.
-    pub(super) fn abort(&self) {
-        let Self {
-            number: request,
-            method,
-            path,
-            peer,
-            ..
-        } = self;
-        let ms = self.started.elapsed().as_millis();
-        tracing::debug!(request, ?method, ?path, %peer, ms, "aborted: the client is gone");
+fn asked(role: Role, params: &Params, journal: &Journal, witness: &Witness) -> Asked {
+    let text = |name| params.text(name).unwrap_or_default();
+    let path = match params.text("REQUEST_URI") {
+        Some(uri) => uri.split('?').next().unwrap_or_default().to_owned(),
+        None => format!("{}{}", text("SCRIPT_NAME"), text("PATH_INFO")),
+    };
+    let mut asked = Asked {
+        id: journal.number(),
+        role,
+        method: text("REQUEST_METHOD").into_owned(),
+        path,
+        ..Asked::default()
+    };
+    if witness.observers.is_empty() {
+        // Nobody will look at the rest.
+        return asked;
     }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    asked.began = now.unwrap_or_default();
+    let named = |first, second| params.text(first).or_else(|| params.text(second));
+    asked.host = named("HTTP_HOST", "SERVER_NAME").map_or_else(String::new, Into::into);
+    asked.remote = match params.text("REMOTE_ADDR") {
+        Some(address) => address.into_owned(),
+        None => witness.peer.to_string(),
+    };
+    asked.params = witness.observers.select(params);
+    asked
 }

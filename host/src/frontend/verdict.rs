@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::head::write_head;
 use super::report::Report;
 use crate::cgi;
-use crate::message::{Fault, Journal, Response};
+use crate::message::{Fault, Response};
 
 /// What the web server gets if it does not wait for the answer any more.
 pub(super) const UNANSWERED: Bytes = Bytes::from_static(b"Status: 503 Service Unavailable\r\n\r\n");
@@ -20,7 +20,6 @@ pub(super) fn write_verdict(
     response: &mut Response,
     is_head: bool,
     report: &Report,
-    journal: &Journal,
 ) -> Result<BytesMut, Fault> {
     if let Some(variables) = &response.leave {
         let mut head = BytesMut::with_capacity(256);
@@ -30,7 +29,7 @@ pub(super) fn write_verdict(
     }
     if let Some(status) = cgi::refuse_success(response) {
         let note = format!("an authorizer answered {status} without leave to pass: sent as a 403");
-        report.note(&note, journal);
+        report.note(&note);
     }
     write_head(response, is_head)
 }

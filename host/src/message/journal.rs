@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use super::Fault;
+use super::observer::{Observer, Observers};
 
 /// The most bytes of messages that wait for a web server to take them. What
 /// is over that is dropped here; the server's own log has it.
@@ -25,7 +28,7 @@ pub struct Usage {
 }
 
 /// Whose request it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     /// The tenant's name.
     pub tenant: String,
@@ -38,24 +41,71 @@ pub struct Journal {
     number: u64,
     owner: OnceLock<Arc<Owner>>,
     is_muted: AtomicBool,
+    observers: Observers,
+    stage: AtomicU8,
+    cpu_nanos: AtomicU64,
+    memory_bytes_peak: AtomicU64,
+    queue_nanos: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    lines_dropped: AtomicU64,
     state: Mutex<State>,
 }
+
+/// How far a request's guest has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not come to an application.
+    #[default]
+    New,
+    /// It waits for a place.
+    Queued,
+    /// Its guest computes, on a processor or waiting for one.
+    Computing,
+    /// Its guest waits for something in the host: a timer, another server.
+    Waiting,
+    /// Its guest waits for the client to send or to take bytes.
+    WaitingForClient,
+    /// Its guest is done.
+    Done,
+}
+
+const STAGES: [Stage; 6] = [
+    Stage::New,
+    Stage::Queued,
+    Stage::Computing,
+    Stage::Waiting,
+    Stage::WaitingForClient,
+    Stage::Done,
+];
 
 #[derive(Default)]
 struct State {
     messages: Vec<u8>,
-    usage: Usage,
     reader: Option<Waker>,
 }
 
 impl Journal {
     /// The journal of a new request, with the next number of this process.
     pub fn new() -> Self {
+        Self::observed(Observers::default())
+    }
+
+    /// The same, with these who are told.
+    pub fn observed(observers: Observers) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         Self {
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            number: NUMBERS.fetch_add(1, Relaxed),
             owner: OnceLock::new(),
             is_muted: AtomicBool::new(false),
+            observers,
+            stage: AtomicU8::new(Stage::New as u8),
+            cpu_nanos: AtomicU64::new(0),
+            memory_bytes_peak: AtomicU64::new(0),
+            queue_nanos: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            lines_dropped: AtomicU64::new(0),
             state: Mutex::default(),
         }
     }
@@ -73,19 +123,19 @@ impl Journal {
     }
 
     /// Whose request it is, if it has come to an application.
-    pub fn owner(&self) -> Option<&Owner> {
-        self.owner.get().map(Arc::as_ref)
+    pub fn owner(&self) -> Option<&Arc<Owner>> {
+        self.owner.get()
     }
 
     /// Keeps the request's failure out of the server's log: it is no news, or
     /// its owner has used up what it may write there.
     pub fn mute(&self) {
-        self.is_muted.store(true, Ordering::Relaxed);
+        self.is_muted.store(true, Relaxed);
     }
 
     /// Whether it was [muted](Self::mute).
     pub fn is_muted(&self) -> bool {
-        self.is_muted.load(Ordering::Relaxed)
+        self.is_muted.load(Relaxed)
     }
 
     /// Adds a message of this server for the web server's error log, made
@@ -100,6 +150,10 @@ impl Journal {
     }
 
     fn add(&self, message: &str, bytes_max: usize) {
+        if !self.observers.is_empty() {
+            let lines = message.lines().map(printable);
+            lines.for_each(|line| self.observers.said(self, &line));
+        }
         let mut state = self.lock();
         for line in message.lines() {
             let line = printable(line);
@@ -137,14 +191,77 @@ impl Journal {
         std::mem::take(&mut self.lock().messages)
     }
 
-    /// Notes what the request has cost so far.
-    pub fn set_usage(&self, usage: Usage) {
-        self.lock().usage = usage;
+    /// Tells the observers that the request failed.
+    pub fn fail(&self, fault: &Fault) {
+        self.observers.failed(self, fault);
     }
 
-    /// What the request has cost so far.
+    /// Notes what the request has cost so far.
+    pub fn set_usage(&self, usage: Usage) {
+        let nanos = u64::try_from(usage.cpu_time.as_nanos()).unwrap_or(u64::MAX);
+        self.cpu_nanos.store(nanos, Relaxed);
+        self.memory_bytes_peak
+            .store(usage.memory_bytes_peak, Relaxed);
+    }
+
+    /// What the request has cost so far. While its guest computes this is some
+    /// hundredths of a second old.
     pub fn usage(&self) -> Usage {
-        self.lock().usage
+        Usage {
+            cpu_time: Duration::from_nanos(self.cpu_nanos.load(Relaxed)),
+            memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
+        }
+    }
+
+    /// Notes how far its guest has come.
+    pub fn set_stage(&self, stage: Stage) {
+        self.stage.store(stage as u8, Relaxed);
+    }
+
+    /// How far its guest has come.
+    pub fn stage(&self) -> Stage {
+        STAGES[usize::from(self.stage.load(Relaxed))]
+    }
+
+    /// Notes what it waited for a place.
+    pub fn set_queue_wait(&self, wait: Duration) {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.queue_nanos.store(nanos, Relaxed);
+    }
+
+    /// What it waited for a place.
+    pub fn queue_wait(&self) -> Duration {
+        Duration::from_nanos(self.queue_nanos.load(Relaxed))
+    }
+
+    /// Notes that so much of the request's body has come.
+    pub fn note_received(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// How much has, bytes.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Relaxed)
+    }
+
+    /// Notes that so much of the response's body was passed on.
+    pub fn note_sent(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// How much was, bytes.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Relaxed)
+    }
+
+    /// Notes that a line of the application was dropped: it is over a limit.
+    pub fn note_dropped_line(&self) {
+        self.lines_dropped.fetch_add(1, Relaxed);
+    }
+
+    /// How many were.
+    pub fn lines_dropped(&self) -> u64 {
+        self.lines_dropped.load(Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -167,6 +284,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     escaped.into()
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if !self.observers.is_empty() {
+            self.observers.gone(self);
+        }
+    }
 }
 
 impl Default for Journal {
@@ -205,6 +330,15 @@ mod tests {
         assert_eq!(kept.len(), JOURNAL_BYTES_MAX + RESERVED_BYTES);
         let kept = String::from_utf8(kept).expect("text");
         assert!(kept.contains("\nthe cause\nyyy"));
+    }
+
+    #[test]
+    fn each_stage_is_read_as_it_was_set() {
+        let journal = Journal::new();
+        for stage in STAGES {
+            journal.set_stage(stage);
+            assert_eq!(journal.stage(), stage);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod body;
 mod fault;
 mod journal;
+mod observer;
 mod params;
 mod pipe;
 
@@ -19,7 +20,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub use body::{Body, BodyError, RequestBody, ResponseBody};
 pub use fault::Fault;
-pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Usage, printable};
+pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Stage, Usage, printable};
+pub use observer::{Asked, Notice, Observer, Observers, Record};
 pub use params::Params;
 pub use pipe::{Abandoned, BodySender, Gone, PIPE_BYTES};
 
