@@ -23,6 +23,7 @@ pub struct Policy {
     pub(crate) outbound_requests_max: usize,
     pub(crate) log_bytes_max: usize,
     pub(crate) budget: Budget,
+    pub(crate) slow_after: Option<Duration>,
     pub(crate) may_command_web_server: bool,
     pub(crate) may_authorize: bool,
     pub(crate) sent_folders: Vec<SentFolder>,
@@ -48,6 +49,7 @@ impl Policy {
             outbound_requests_max: 100,
             log_bytes_max: 64 * 1024,
             budget: Budget::strict(),
+            slow_after: None,
             may_command_web_server: false,
             may_authorize: false,
             sent_folders: Vec::new(),
@@ -152,6 +154,14 @@ impl Policy {
     #[must_use]
     pub fn log_max(mut self, bytes: usize) -> Self {
         self.log_bytes_max = bytes;
+        self
+    }
+
+    /// From which time since admission on a request is slow: the log is told
+    /// once where its guest is. Never unless set.
+    #[must_use]
+    pub fn slow_after(mut self, time: Duration) -> Self {
+        self.slow_after = Some(time);
         self
     }
 

@@ -29,11 +29,12 @@ use super::load;
 use super::place::Claim;
 use super::reply::Reply;
 use super::secrets::Secrets;
+use super::slow;
 use super::tenant::{Customer, Tenant};
 use super::tighten::tighten;
 use super::worlds::{self, World};
 use crate::cgi;
-use crate::message::{BodyError, BoxFuture, Fault, Handler, Request, Response};
+use crate::message::{BodyError, BoxFuture, Fault, Handler, Request, Response, Stage};
 use crate::policy::Policy;
 use crate::setup::SetupError;
 
@@ -66,7 +67,10 @@ impl App {
         path: impl AsRef<Path>,
         policy: Policy,
     ) -> Result<Self, SetupError> {
-        let name = path.as_ref().display().to_string();
+        // What logs, metrics and the status call it: its file's name.
+        let path = path.as_ref();
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
         let tenant = Tenant::new(engine, &name, policy.budget.clone());
         Self::load_for(&tenant, &name, path, policy).await
     }
@@ -213,16 +217,20 @@ impl Handler for App {
 
 impl Deployment {
     async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
-        request.journal.set_owner(self.customer.owner.clone());
+        let journal = request.journal.clone();
+        journal.set_owner(self.customer.owner.clone());
         let is_verdict =
             casting::cast(&self.name, self.world.as_ref(), &self.policy, &mut request)?;
         let bytes_max = self.policy.request_body_bytes_max;
         if cgi::content_length(&request.params).is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge.into());
         }
-        let gate = self.customer.gate();
-        let Admitted { place, memory } = gate.enter(&self.customer, &request.journal).await?;
-        let meter = Meter::new(request.journal.clone(), Some(self.customer.clone()));
+        journal.set_stage(Stage::Queued);
+        let came = Instant::now();
+        let admitted = self.customer.gate().enter(&self.customer, &journal).await;
+        journal.set_queue_wait(came.elapsed());
+        let Admitted { place, memory } = admitted?;
+        let meter = Meter::new(journal, Some(self.customer.clone()));
         request.body = limit_body(request.body, bytes_max, &meter);
         // The web server vouches for the file's length.
         request.data = limit_body(request.data, u64::MAX, &meter);
@@ -278,6 +286,7 @@ impl Deployment {
         let first = policy.wall_time_max.min(policy.duration_max);
         let first = first.min(policy.head_time_max);
         let mut alarm = pin!(sleep(first));
+        let mut slow = self.policy.slow_after.map(|after| Box::pin(sleep(after)));
         let mut answered_at = None;
         poll_fn(|cx| {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
@@ -290,6 +299,12 @@ impl Deployment {
             }
             if reply.poll_gone(cx).is_ready() {
                 return Poll::Ready(Ending::Gone);
+            }
+            if let Some(alarm) = &mut slow
+                && alarm.as_mut().poll(cx).is_ready()
+            {
+                slow = None;
+                slow::tell_waiting(&meter);
             }
             while alarm.as_mut().poll(cx).is_ready() {
                 match self.time_left(&meter, answered_at, reply.is_held_back()) {

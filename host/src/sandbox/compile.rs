@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{Read, Write};
+use std::time::Instant;
 
 use wasmtime::Module;
 use wasmtime::component::Component;
@@ -11,6 +12,7 @@ use super::compiler::Task;
 use super::engine::Engine;
 use super::load::{Code, Kind, Loaded};
 use super::runtime::Flavour;
+use crate::message::{Notice, Observer};
 use crate::setup::SetupError;
 
 /// The largest file in the text format, bytes. People write it by hand.
@@ -39,6 +41,7 @@ pub(super) fn code<'e>(
         )));
     };
     tracing::info!("compiling {name}");
+    let began = Instant::now();
     let cannot = |error: String| SetupError::new(format!("{name} can not be compiled: {error}"));
     let (flavour, artifact) = match engine.compiler() {
         Some(compiler) => {
@@ -49,6 +52,8 @@ pub(super) fn code<'e>(
             .compile_gently(|| compile(bytes, kind, engine.is_pooled()))
             .map_err(cannot)?,
     };
+    let notice = Notice::Compiled(began.elapsed());
+    engine.observers().noticed(notice);
     let runtime = engine.runtime(flavour)?;
     let code = load_compiled(&runtime.wasmtime, &artifact, kind)
         .map_err(|error| cannot(format!("{error:#}")))?;
@@ -76,6 +81,18 @@ pub(super) fn kept<'e>(
 }
 
 fn cached<'e>(
+    engine: &'e Engine,
+    bytes: &[u8],
+    kind: Kind,
+) -> Result<Option<Loaded<'e>>, SetupError> {
+    let found = find_cached(engine, bytes, kind)?;
+    if found.is_some() {
+        engine.observers().noticed(Notice::FromCache);
+    }
+    Ok(found)
+}
+
+fn find_cached<'e>(
     engine: &'e Engine,
     bytes: &[u8],
     kind: Kind,

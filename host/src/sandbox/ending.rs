@@ -53,4 +53,5 @@ fn late_fault(fault: &Fault, journal: &Journal) {
             .for_each(|line| tracing::warn!(request, "{line}"));
     }
     journal.say(&format!("fcgi-wasm: request {request}: {text}"));
+    journal.fail(fault);
 }

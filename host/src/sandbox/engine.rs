@@ -13,6 +13,7 @@ use super::compile;
 use super::compiler::Compiler;
 use super::runtime::{Flavour, Runtime};
 use super::turns::Turns;
+use crate::message::{Observer, Observers};
 use crate::setup::SetupError;
 
 /// How the engine is set up.
@@ -21,6 +22,7 @@ pub struct EngineOptions {
     instances_max: usize,
     cache: Option<PathBuf>,
     compiler: Option<Compiler>,
+    observers: Observers,
 }
 
 impl EngineOptions {
@@ -50,6 +52,13 @@ impl EngineOptions {
         self
     }
 
+    /// Has this one told of each compilation, and of each find in the cache.
+    #[must_use]
+    pub fn observe(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = self.observers.with(observer);
+        self
+    }
+
     /// Starts the engine.
     ///
     /// # Errors
@@ -64,6 +73,7 @@ impl EngineOptions {
             concurrent: OnceLock::new(),
             cache,
             compiler: self.compiler,
+            observers: self.observers,
             turns: Turns::default(),
             gate: Arc::new(Gate::new(self.instances_max)),
             background: Arc::default(),
@@ -79,6 +89,7 @@ impl Default for EngineOptions {
             instances_max: 256,
             cache: None,
             compiler: None,
+            observers: Observers::default(),
         }
     }
 }
@@ -93,6 +104,7 @@ struct Shared {
     concurrent: OnceLock<Runtime>,
     cache: Option<Cache>,
     compiler: Option<Compiler>,
+    observers: Observers,
     turns: Turns,
     gate: Arc<Gate>,
     background: Arc<Background>,
@@ -173,6 +185,10 @@ impl Engine {
 
     pub(super) fn compiler(&self) -> Option<&Compiler> {
         self.0.compiler.as_ref()
+    }
+
+    pub(super) fn observers(&self) -> &Observers {
+        &self.0.observers
     }
 
     pub(super) fn turns(&self) -> &Turns {

@@ -61,9 +61,14 @@ fn describe(error: &Error) -> String {
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
-        return text;
-    };
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+        write_frames(backtrace, &mut text);
+    }
+    text
+}
+
+/// The functions of a backtrace, each in a line of its own.
+pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
     let mut unnamed = 0;
     for (number, frame) in backtrace.frames().iter().take(FRAMES_MAX).enumerate() {
         let Some(name) = frame.func_name() else {
@@ -76,7 +81,8 @@ fn describe(error: &Error) -> String {
         });
         let place = place.unwrap_or_default();
         // Writing to a string does not fail.
-        let _ = write!(text, "\n  {number}: {name}{place}");
+        let name = rustc_demangle::demangle(name);
+        let _ = write!(text, "\n  {number}: {name:#}{place}");
     }
     if unnamed > 0 {
         let _ = write!(
@@ -88,5 +94,4 @@ fn describe(error: &Error) -> String {
     if left_out > 0 {
         let _ = write!(text, "\n  and {left_out} more");
     }
-    text
 }

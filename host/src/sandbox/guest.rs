@@ -97,7 +97,7 @@ impl Sandbox {
         // more than that; as our values it takes as much again.
         let hostcall_bytes_max = usize::try_from(policy.memory_bytes_max);
         store.set_hostcall_fuel(hostcall_bytes_max.unwrap_or(usize::MAX));
-        meter.limit_cpu(&mut store, policy.cpu_time_max);
+        meter.limit_cpu(&mut store, policy.cpu_time_max, policy.slow_after);
         store
     }
 }

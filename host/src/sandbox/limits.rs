@@ -14,8 +14,9 @@ use super::account::MEMORY_SUM;
 use super::background::is_background;
 use super::guest::Guest;
 use super::place::Claim;
+use super::slow;
 use super::tenant::Customer;
-use crate::message::{BoxFuture, Fault, Journal, Usage};
+use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
 
 /// Bytes of host memory that one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
@@ -56,6 +57,8 @@ pub(super) struct Meter {
     client_waits: AtomicU64,
     client_wait_began: AtomicU64,
     waits_for_client: AtomicBool,
+    /// Whether the last poll ended because others were to run.
+    is_yielding: AtomicBool,
     memory_bytes: AtomicU64,
     memory_bytes_peak: AtomicU64,
     was_refused_memory: AtomicBool,
@@ -76,6 +79,7 @@ impl Meter {
             client_waits: AtomicU64::new(0),
             client_wait_began: AtomicU64::new(0),
             waits_for_client: AtomicBool::new(false),
+            is_yielding: AtomicBool::new(false),
             memory_bytes: AtomicU64::new(0),
             memory_bytes_peak: AtomicU64::new(0),
             was_refused_memory: AtomicBool::new(false),
@@ -98,6 +102,16 @@ impl Meter {
             cpu_time: self.spent_by_now(),
             memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
         });
+    }
+
+    /// The request's journal.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Whether the guest computes, and only lets others run for a moment.
+    pub(super) fn is_yielding(&self) -> bool {
+        self.is_yielding.load(Relaxed)
     }
 
     /// The request's number, for the log.
@@ -215,14 +229,28 @@ impl Meter {
 
     /// Has the guest in `store` interrupted at each tick of the engine's
     /// clock: to let others run, to wait while its customer may not compute, and
-    /// to end it once it has computed for longer than `time_max`.
-    pub(super) fn limit_cpu(self: Arc<Self>, store: &mut Store<Guest>, time_max: Duration) {
+    /// to end it once it has computed for longer than `time_max`. One that is
+    /// still there after `slow` tells the log once where it is.
+    pub(super) fn limit_cpu(
+        self: Arc<Self>,
+        store: &mut Store<Guest>,
+        time_max: Duration,
+        mut slow: Option<Duration>,
+    ) {
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
+        store.epoch_deadline_callback(move |store| {
+            self.publish();
             if self.spent_by_now() > time_max {
                 return Err(wasmtime::Error::new(OutOfCpu));
             }
+            if slow
+                .take_if(|after| self.began.elapsed() > *after)
+                .is_some()
+            {
+                slow::tell_where(&store, &self);
+            }
             self.charge();
+            self.is_yielding.store(true, Relaxed);
             let others: BoxFuture<'static, ()> = match self.pause().is_zero() {
                 // tokio's own yield: a plain one is polled again at once.
                 true => Box::pin(tokio::task::yield_now()),
@@ -239,6 +267,19 @@ impl Meter {
             began => self.clock().saturating_sub(began),
         };
         Duration::from_nanos(self.spent.load(Relaxed) + present)
+    }
+
+    /// Notes, for who looks, what the guest's task is left for.
+    fn note_pause(&self, is_done: bool) {
+        let is_yielding = self.is_yielding.load(Relaxed);
+        let waits_for_client = self.waits_for_client.load(Relaxed);
+        self.journal.set_stage(match (is_done, is_yielding) {
+            (true, _) => Stage::Done,
+            (false, true) => Stage::Computing,
+            (false, false) if waits_for_client => Stage::WaitingForClient,
+            (false, false) => Stage::Waiting,
+        });
+        self.publish();
     }
 
     fn now(&self) -> u64 {
@@ -335,6 +376,8 @@ impl<T> Future for Measured<'_, T> {
             false => began,
         };
         self.meter.poll_began.store(clock_began, Relaxed);
+        self.meter.is_yielding.store(false, Relaxed);
+        self.meter.journal.set_stage(Stage::Computing);
         if self.meter.waits_for_client.swap(false, Relaxed) {
             let waited = began.saturating_sub(self.meter.client_wait_began.load(Relaxed));
             self.meter.client_waits.fetch_add(waited, Relaxed);
@@ -349,6 +392,7 @@ impl<T> Future for Measured<'_, T> {
         };
         let spent = clock_ended.saturating_sub(clock_began);
         self.meter.spent.fetch_add(spent, Relaxed);
+        self.meter.note_pause(poll.is_ready());
         poll
     }
 }

@@ -32,6 +32,7 @@ mod place;
 mod reply;
 mod runtime;
 mod secrets;
+mod slow;
 mod stdio;
 mod tenant;
 mod tighten;

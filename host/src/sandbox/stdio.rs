@@ -103,6 +103,7 @@ impl Log {
     fn tell(&self, line: &str) {
         let left = self.bytes_left.load(Ordering::Relaxed);
         if left == 0 {
+            self.journal.note_dropped_line();
             return;
         }
         let request = self.journal.number();
@@ -118,6 +119,7 @@ impl Log {
             tracing::info!(target: "guest", request, "{line}");
             self.journal.quote(line);
         } else {
+            self.journal.note_dropped_line();
             let note = "the application's further output is dropped: it is over the limit";
             tracing::warn!(target: "guest", request, "{note}");
             self.journal
