@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cgi", &["message"]),
     ("router", &["message"]),
     ("listen", &["setup"]),
+    ("observe", &["listen", "message", "setup"]),
     ("sandbox", &["cgi", "message", "policy", "setup"]),
     ("deploy", &["cgi", "message", "policy", "sandbox", "setup"]),
     ("frontend", &["cgi", "fastcgi", "message"]),

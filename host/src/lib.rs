@@ -54,6 +54,7 @@ pub mod fastcgi;
 mod frontend;
 mod listen;
 mod message;
+mod observe;
 mod policy;
 mod router;
 mod sandbox;
@@ -67,9 +68,13 @@ pub use deploy::{
 pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
 pub use listen::{Listener, Stream, UnixPath};
 pub use message::{
-    Abandoned, Body, BodyError, BodySender, BoxFuture, Fault, Gone, Handler, JOURNAL_BYTES_MAX,
-    Journal, Owner, PIPE_BYTES, Params, Request, RequestBody, Response, ResponseBody, Role, Usage,
-    printable,
+    Abandoned, Asked, Body, BodyError, BodySender, BoxFuture, Fault, Gone, Handler,
+    JOURNAL_BYTES_MAX, Journal, Notice, Observer, Observers, Owner, PIPE_BYTES, Params, Record,
+    Request, RequestBody, Response, ResponseBody, Role, Stage, Usage, printable,
+};
+pub use observe::{
+    APP_LOG_BYTES_PER_SECOND, AccessLog, AccessLogFormat, AppLogs, Board, Destination, LogFile,
+    LogWriter, METRICS, Readiness, StatusServer,
 };
 pub use policy::{
     AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy, Secret, SendFileBy,
