@@ -11,7 +11,7 @@ use crate::args::Check;
 use crate::engine;
 
 pub(crate) fn run(args: &Check) -> Result<ExitCode> {
-    let engine = engine::start(&args.cache, 1)?;
+    let engine = engine::start(&args.cache, 1, &[])?;
     let runtime = tokio::runtime::Runtime::new()?;
     let path = args.app.clone();
     let inspecting = async move {

@@ -2,10 +2,11 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::{Compiler, Engine};
+use fcgi_wasm::{Compiler, Engine, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::CacheArgs;
@@ -18,13 +19,20 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Starts the engine, with the cache that was asked for. The default one is
 /// done without if it can not be used: a service may have no home.
-pub(crate) fn start(cache: &CacheArgs, instances_max: usize) -> Result<Engine> {
-    let options = Engine::options()
+pub(crate) fn start(
+    cache: &CacheArgs,
+    instances_max: usize,
+    observers: &[Arc<dyn Observer>],
+) -> Result<Engine> {
+    let mut options = Engine::options()
         .instances_max(instances_max)
         .compiler(Compiler::new(
             OWN_PROGRAM,
             ["compile-for-server", "--quiet"],
         ));
+    for observer in observers {
+        options = options.observe(observer.clone());
+    }
     if cache.no_cache {
         return Ok(options.start()?);
     }

@@ -9,12 +9,15 @@ mod engine;
 mod log;
 mod manual;
 mod new;
+mod observing;
 mod reach;
 mod request;
 mod serve;
 mod signals;
 mod starter;
+mod status;
 mod systemd;
+mod top;
 
 use std::process::ExitCode;
 
@@ -35,13 +38,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Serve(serve) => serve::run(*serve),
         Command::Check(check) => check::run(&check),
         Command::Compile(compile) => compile::run(&compile),
-        Command::Request(request) => request::run(request),
+        Command::Request(request) => request::run(*request),
         Command::Conf(conf) => conf::run(&conf),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::ConnectAs(as_whom) => reach::run(&as_whom),
+        Command::Status(status) => status::run(&status),
+        Command::Top(top) => top::run(top),
         Command::New(new) => new::run(&new),
         Command::Completions(completions) => Ok(manual::completions(&completions)),
         Command::Man(man) => manual::pages(&man),

@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use fcgi_wasm::{App, FastCgi, Http, Listener, Server, UnixPath};
+use fcgi_wasm::{App, FastCgi, Http, Listener, Readiness, Server, UnixPath};
 use nix::unistd::{Group, User};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::args::{Places, Serve};
+use crate::observing::Observing;
 use crate::signals::{Signals, Wish};
 use crate::{engine, log, starter, systemd};
 
@@ -60,8 +61,14 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         return Err(starter::nowhere());
     }
 
-    let engine = engine::start(&args.cache, args.about.limits.max_concurrent)?;
-    let loading = async { Ok(App::load(&engine, &args.app, args.about.policy()).await?) };
+    let observing = Observing::start(&args.observing)?;
+    let observers = observing.observers();
+    let engine = engine::start(&args.cache, args.about.limits.max_concurrent, observers)?;
+    let mut policy = args.about.policy();
+    if let Some(slow) = args.observing.slow {
+        policy = policy.slow_after(slow);
+    }
+    let loading = async { Ok(App::load(&engine, &args.app, policy).await?) };
     let app = tokio::select! {
         app = engine::with_progress(&args.app, loading) => app?,
         () = stop.as_mut() => return Ok(()),
@@ -69,6 +76,9 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     let mut server = Server::new(app.clone())
         .connections_max(args.max_connections)
         .drain_max(args.drain_timeout);
+    for observer in observers {
+        server = server.observe(observer.clone());
+    }
     for listener in places {
         server = server.listen(listener, fastcgi.clone());
     }
@@ -78,12 +88,18 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     }
     systemd::ready(&format!("serving {}", args.app.display()));
     systemd::start_watchdog();
+    observing.set_readiness(Readiness::Ready);
+    let stop = async {
+        stop.await;
+        observing.set_readiness(Readiness::Stopping);
+    };
     server.run_until(stop).await?;
     // Guests may work on after their answers.
     let drained = tokio::time::timeout(args.drain_timeout, app.drained()).await;
     if drained.is_err() {
         tracing::warn!("work after answers was cut off (--drain-timeout)");
     }
+    observing.flush();
     Ok(())
 }
 

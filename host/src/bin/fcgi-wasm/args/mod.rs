@@ -4,6 +4,8 @@ mod app;
 mod conf;
 mod doctor;
 mod line;
+mod manual;
+mod observing;
 mod request;
 mod serve;
 mod values;
@@ -16,6 +18,8 @@ pub(crate) use app::AppArgs;
 pub(crate) use conf::{Conf, Kind};
 pub(crate) use doctor::{ConnectAs, Doctor};
 pub(crate) use line::with_command;
+pub(crate) use manual::{Completions, Man};
+pub(crate) use observing::{Observing, Place, Status, Top};
 pub(crate) use request::Request;
 pub(crate) use serve::{LogPlace, Places, Serve};
 
@@ -44,10 +48,12 @@ pub(crate) struct LogArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(Serve),
+    Serve(Box<Serve>),
     Check(Check),
     Compile(Compile),
-    Request(Request),
+    Request(Box<Request>),
+    Status(Status),
+    Top(Top),
     Conf(Conf),
     Doctor(Doctor),
     #[command(hide = true)]
@@ -130,20 +136,4 @@ pub(crate) enum Language {
     Javascript,
     Go,
     C,
-}
-
-/// Print a shell's completions for this program
-#[derive(ArgGroup, Debug)]
-#[command(after_help = "For bash: fcgi-wasm completions bash \
-    > ~/.local/share/bash-completion/completions/fcgi-wasm")]
-pub(crate) struct Completions {
-    /// The shell
-    pub(crate) shell: clap_complete::Shell,
-}
-
-/// Write the manual pages, one for each command
-#[derive(ArgGroup, Debug)]
-pub(crate) struct Man {
-    /// The folder to write them to, such as ~/.local/share/man/man1
-    pub(crate) folder: PathBuf,
 }

@@ -9,7 +9,7 @@ use fcgi_wasm::CONNECTIONS_MAX;
 use fcgi_wasm::cgi::Mount;
 
 use super::values::{count, duration, octal};
-use super::{AppArgs, CacheArgs};
+use super::{AppArgs, CacheArgs, Observing};
 
 /// Serve an application to web servers
 ///
@@ -40,6 +40,8 @@ pub(crate) struct Serve {
     pub(crate) log: LogPlace,
     #[command(flatten)]
     pub(crate) about: AppArgs,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
     /// URL path at which the web server mounts the application, `/` for the root

@@ -19,7 +19,7 @@ pub(crate) async fn ask(
     streams: Streams,
     answer: &mut Answer,
 ) -> Result<()> {
-    let engine = engine::start(&args.cache, 1)?;
+    let engine = engine::start(&args.cache, 1, &[])?;
     let loading = async { Ok(App::load(&engine, path, args.about.policy()).await?) };
     let app = engine::with_progress(path, loading).await?;
     let mut request = fcgi_wasm::Request {
