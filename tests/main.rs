@@ -50,10 +50,12 @@ mod mapping;
 mod new;
 mod nginx;
 mod nginx_faults;
+mod observing;
 mod places;
 mod request_roles;
 mod servers;
 mod startup;
+mod status;
 mod tenants;
 mod troubleshooting;
 mod units;
@@ -105,10 +107,12 @@ fn main() -> ExitCode {
         nginx::tests(),
         nginx_faults::tests(),
         hostile::tests(),
+        observing::tests(),
         places::tests(),
         request_roles::tests(),
         servers::tests(),
         startup::tests(),
+        status::tests(),
         units::tests(),
         tenants::tests(),
         troubleshooting::tests(),

@@ -1,0 +1,280 @@
+//! What is shown of a server while it runs: the status, metrics, `status` and
+//! `top`.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::observed::Observed;
+use crate::support::process::run;
+use crate::support::web_server::*;
+use crate::support::{Outcome, Skip, wait_until};
+
+tests![
+    the_status_answers_while_every_place_is_taken,
+    work_after_the_answer_is_seen,
+    the_metrics_are_well_formed_and_count,
+    readiness_ends_with_the_signal_to_stop,
+    a_status_beyond_this_machine_takes_names,
+    what_the_status_shows_can_not_command_a_browser_or_terminal,
+    top_draws_on_a_terminal_until_q,
+    status_and_top_say_what_is_wrong,
+];
+
+fn the_status_answers_while_every_place_is_taken() -> Outcome {
+    let arguments = [
+        "--max-concurrent",
+        "8",
+        "--cpu-time",
+        "10m",
+        "--timeout",
+        "10m",
+    ];
+    let observed = Observed::serve("naughty", &arguments)?;
+    let spinning: Vec<_> = (0..8).map(|_| observed.begin("/spin")).collect();
+    wait_until("all compute", || observed.running("computing").len() == 8);
+    let queued = observed.begin("/hello");
+    wait_until("one more waits", || observed.running("queued").len() == 1);
+    let all_cost = || {
+        let spinning = observed.running("computing");
+        spinning.iter().all(|one| one["cpu_ms"].as_u64() > Some(0))
+    };
+    wait_until("all are seen to cost", all_cost);
+    let status = observed.status();
+    let app = &status["apps"][0];
+    assert_eq!((&app["in_flight"], &app["queued"]), (&9.into(), &1.into()));
+    let one = &status["running"][0];
+    assert_eq!(
+        (&one["path"], &one["app"]),
+        (&"/spin".into(), &"naughty".into())
+    );
+    assert!(one["memory_bytes"].as_u64() > Some(65_536), "{one}");
+    let page = observed.get("/").text();
+    assert_eq!(page.matches("/spin").count(), 8);
+    for path in ["/healthz", "/readyz", "/metrics", "/page.js"] {
+        assert_eq!(observed.get(path).head.status, 200, "{path}");
+    }
+    drop((spinning, queued));
+    wait_until("nothing is left", || {
+        observed.status()["running_count"] == 0
+    });
+    Ok(())
+}
+
+fn work_after_the_answer_is_seen() -> Outcome {
+    let observed = Observed::serve("naughty", &["--cpu-time", "10m"])?;
+    assert_eq!(
+        observed
+            .program
+            .ask(&get(1, "/work-on-for-ever", false))
+            .text(),
+        "answered\n"
+    );
+    wait_until("it is seen to compute on", || {
+        let working = observed.running("computing after its answer");
+        working.len() == 1 && working[0]["cpu_ms"].as_u64() > Some(100)
+    });
+    Ok(())
+}
+
+fn the_metrics_are_well_formed_and_count() -> Outcome {
+    let observed = Observed::serve("naughty", &[])?;
+    let ask = |path: &str| observed.program.ask(&get(1, path, false));
+    for path in ["/hello", "/hello", "/status/404", "/trap", "/fail"] {
+        ask(path);
+    }
+    observed
+        .program
+        .connect()
+        .send(b"no FastCGI at all, but longer than a header");
+    let of_app = [("tenant", "naughty"), ("app", "naughty")];
+    let with = |name, value| [of_app[0], of_app[1], (name, value)];
+    wait_until("all are over", || {
+        let metrics = observed.metrics();
+        metrics.value("fcgi_wasm_cpu_seconds_count", &[]) == 5.0
+            && metrics.value("fcgi_wasm_protocol_errors_total", &[]) == 1.0
+    });
+    let metrics = observed.metrics();
+    for (name, labels, expected) in [
+        ("fcgi_wasm_requests_total", &with("class", "2xx")[..], 2.0),
+        ("fcgi_wasm_requests_total", &with("class", "4xx"), 1.0),
+        ("fcgi_wasm_requests_total", &with("class", "5xx"), 2.0),
+        ("fcgi_wasm_faults_total", &with("cause", "crash"), 1.0),
+        ("fcgi_wasm_faults_total", &with("cause", "failed"), 1.0),
+        ("fcgi_wasm_request_duration_seconds_count", &of_app, 5.0),
+        ("fcgi_wasm_requests_in_flight", &of_app, 0.0),
+        ("fcgi_wasm_ready", &[], 1.0),
+        ("fcgi_wasm_accept_failures_total", &[], 0.0),
+    ] {
+        assert_eq!(metrics.value(name, labels), expected, "{name} {labels:?}");
+    }
+    let sent = metrics.value("fcgi_wasm_sent_bytes_total", &of_app);
+    assert!(sent >= 12.0, "{sent}");
+    let compiled = metrics.value("fcgi_wasm_compilations_total", &[]);
+    assert_eq!(
+        compiled + metrics.value("fcgi_wasm_cache_hits_total", &[]),
+        1.0
+    );
+    assert!(metrics.value("process_resident_memory_bytes", &[]) > 1e6);
+    for (name, kind, _) in fcgi_wasm::METRICS {
+        assert_eq!(metrics.kind(name), Some(*kind), "{name}");
+    }
+    Ok(())
+}
+
+fn readiness_ends_with_the_signal_to_stop() -> Outcome {
+    let mut observed = Observed::serve("naughty", &[])?;
+    wait_until("it is ready", || observed.get("/readyz").head.status == 200);
+    let mut busy = observed.program.connect();
+    busy.send(&post_head(1, "/early", 5, true));
+    assert_eq!(busy.read_record().expect("it runs").kind, STDOUT);
+    observed.program.signal(Signal::TERM);
+    wait_until("it says so", || {
+        observed.get("/readyz").text() == "stopping\n"
+    });
+    assert_eq!(observed.get("/healthz").head.status, 200);
+    busy.send(&stdin(1, b"rest\n"));
+    assert_eq!(busy.answer(1).stdout, b"rest\n");
+    assert!(observed.program.wait().success());
+    assert!(!observed.path("status").exists(), "its socket goes with it");
+    assert_eq!(
+        observed.record("/early")["status"],
+        200,
+        "the last line is written"
+    );
+    Ok(())
+}
+
+fn a_status_beyond_this_machine_takes_names() -> Outcome {
+    let output = run(&[
+        "serve",
+        "x.wasm",
+        "--listen",
+        "127.0.0.1:0",
+        "--status",
+        "0.0.0.0:0",
+    ]);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(
+        complaint.contains("can be reached from other machines"),
+        "{complaint}"
+    );
+    Ok(())
+}
+
+fn what_the_status_shows_can_not_command_a_browser_or_terminal() -> Outcome {
+    let observed = Observed::serve("naughty", &[])?;
+    let mut list = get_params("/sleep");
+    list[3] = ("REQUEST_URI", "/<script>\u{1b}[31m");
+    let mut request = begin(1, RESPONDER, true);
+    request.extend(params(1, &list));
+    request.extend(stdin(1, &[]));
+    let mut peer = observed.program.connect();
+    peer.send(&request);
+    wait_until("it waits", || observed.running("waiting").len() == 1);
+    let page = observed.get("/").text();
+    assert!(page.contains("/&lt;script&gt;"));
+    assert!(!page.contains("<script>"));
+    let place = format!("unix:{}", observed.path("status").display());
+    let shown = run(&["status", &place]).stdout;
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    assert!(shown.contains("/<script>\\u{1b}[31m"), "{shown}");
+    Ok(())
+}
+
+fn top_draws_on_a_terminal_until_q() -> Outcome {
+    if Command::new("script").arg("--version").output().is_err() {
+        return Err(Skip("there is no script(1)".to_owned()));
+    }
+    let observed = Observed::serve("naughty", &["--cpu-time", "10m"])?;
+    let _spinning = observed.begin("/spin");
+    wait_until("it computes", || observed.running("computing").len() == 1);
+    let line = format!(
+        "stty cols 80 rows 24; {} top --every 100ms {}; stty -a; echo status $?",
+        env!("CARGO_BIN_EXE_fcgi-wasm"),
+        observed.path("status").display()
+    );
+    let screen = observed.path("screen");
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-f", "-c", &line]).arg(&screen);
+    script.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut script = Killed(script.spawn().expect("started"));
+    let shown = || String::from_utf8_lossy(&fs::read(&screen).unwrap_or_default()).into_owned();
+    let draws = || shown().matches("\x1b[H").count();
+    wait_until("it drew twice", || draws() > 1);
+    script
+        .0
+        .stdin
+        .as_mut()
+        .expect("a pipe")
+        .write_all(b"q")
+        .expect("typed");
+    wait_until("it ends", || script.0.try_wait().expect("waited").is_some());
+    let shown = shown();
+    let frame = shown.split("\x1b[H").nth(1).expect("a frame");
+    let frame = frame.split("\x1b[J").next().unwrap_or_default();
+    let lines: Vec<_> = frame.split("\x1b[K\r\n").collect();
+    assert!(lines.len() <= 24, "{frame:?}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{frame:?}"
+    );
+    assert!(frame.contains("/spin"), "{frame:?}");
+    assert!(shown.contains("\x1b[?1049l"), "the shell's screen is back");
+    let restored = shown.contains(" icanon") && shown.contains(" echo ");
+    assert!(restored, "{shown:?}");
+    Ok(())
+}
+
+/// A child that does not outlive its test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn status_and_top_say_what_is_wrong() -> Outcome {
+    let observed = Observed::serve("naughty", &[])?;
+    observed.program.ask(&get(1, "/hello", false));
+    let place = observed.path("status").display().to_string();
+    let text = |arguments: &[&str]| {
+        let output = run(arguments);
+        let all = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&all).into_owned(),
+        )
+    };
+    let (is_fine, shown) = text(&["status", &place]);
+    assert!(is_fine && shown.contains("naughty"), "{shown}");
+    // Not on a terminal: once.
+    let (is_fine, shown) = text(&["top", &place]);
+    assert!(
+        is_fine && shown.contains("naughty") && !shown.contains('\x1b'),
+        "{shown}"
+    );
+    let (is_fine, shown) = text(&["status", "--json", &place]);
+    let read: Value = serde_json::from_str(&shown).expect("JSON");
+    assert!(is_fine && read["apps"][0]["requests"] == 1, "{shown}");
+    let (is_fine, shown) = text(&["status", "unix:/nonexistent/s"]);
+    assert!(
+        !is_fine && shown.contains("cannot connect to /nonexistent/s"),
+        "{shown}"
+    );
+    let fastcgi = observed.program.socket().display().to_string();
+    let (is_fine, shown) = text(&["status", &fastcgi]);
+    assert!(
+        !is_fine && shown.contains("not the FastCGI socket"),
+        "{shown}"
+    );
+    let (is_fine, shown) = text(&["status", "somewhere"]);
+    assert!(!is_fine && shown.contains("unix:PATH"), "{shown}");
+    Ok(())
+}
