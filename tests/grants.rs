@@ -174,7 +174,7 @@ fn settings_come_from_the_operator_and_the_web_server() -> Outcome {
     let request = get(1, "/settings", false);
     let program = Program::serve(&app, &[]);
     assert_eq!(program.ask(&request).text(), "missing: Ok(None)\n");
-    let program = Program::serve(&app, &["--config", "theme=dark", "--config", "lang=en"]);
+    let program = Program::serve(&app, &["--setting", "theme=dark", "--setting", "lang=en"]);
     let mut list = get_params("/settings");
     list.extend([
         ("WASI_CONFIG_lang", "de"),
@@ -238,7 +238,13 @@ fn secrets_come_from_files_and_are_not_told() -> Outcome {
     };
     set_mode(0o600);
     let secret = format!("password={}", file.display());
-    let arguments = ["-vv", "--secret-config", &secret, "--config", "theme=dark"];
+    let arguments = [
+        "-vv",
+        "--secret-setting",
+        &secret,
+        "--setting",
+        "theme=dark",
+    ];
     let program = Program::serve(&guest("naughty-http")?, &arguments);
     let expected = "password=hunter2\ntheme=dark\nmissing: Ok(None)\n";
     let answer = program.ask(&get(1, "/settings", false));
@@ -259,7 +265,7 @@ fn secrets_come_from_files_and_are_not_told() -> Outcome {
     let refused = std::process::Command::new(env!("CARGO_BIN_EXE_fcgi-wasm"))
         .arg("serve")
         .arg(guest("naughty-http")?)
-        .args(["--secret-config", &secret, "--listen", "127.0.0.1:0"])
+        .args(["--secret-setting", &secret, "--listen", "127.0.0.1:0"])
         .output()
         .expect("it ran");
     let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();

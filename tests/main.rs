@@ -37,11 +37,13 @@ mod commands;
 mod conf;
 mod conf_check;
 mod doctor;
+mod documents;
 mod examples;
 mod filters;
 mod grants;
 mod guests;
 mod hostile;
+mod hosting;
 mod limits;
 mod log_places;
 mod logging;
@@ -52,6 +54,7 @@ mod nginx;
 mod nginx_faults;
 mod observing;
 mod places;
+mod reload;
 mod request_roles;
 mod servers;
 mod startup;
@@ -94,10 +97,12 @@ fn main() -> ExitCode {
         conf::tests(),
         conf_check::tests(),
         doctor::tests(),
+        documents::tests(),
         examples::tests(),
         filters::tests(),
         grants::tests(),
         guests::tests(),
+        hosting::tests(),
         limits::tests(),
         log_places::tests(),
         logging::tests(),
@@ -110,6 +115,7 @@ fn main() -> ExitCode {
         observing::tests(),
         places::tests(),
         request_roles::tests(),
+        reload::tests(),
         servers::tests(),
         startup::tests(),
         status::tests(),

@@ -9,6 +9,7 @@ pub(crate) mod example_build;
 pub(crate) mod guest_build;
 pub(crate) mod h2o;
 pub(crate) mod haproxy;
+pub(crate) mod hosting;
 pub(crate) mod http_client;
 pub(crate) mod lighttpd;
 pub(crate) mod load;

@@ -117,7 +117,7 @@ impl Slot {
         if self.is_loaded() {
             return Ok(());
         }
-        let (loading, _) = self.0.clone().begin();
+        let (loading, _) = self.0.clone().begin(false);
         loading.await.map(drop).map_err(SetupError::new)
     }
 
@@ -128,11 +128,11 @@ impl Slot {
             return Refreshed::Unchanged;
         };
         let known = self.0.refused();
-        let (loading, is_new) = self.0.clone().begin();
+        let (loading, is_new) = self.0.clone().begin(true);
         let mut outcome = loading.await;
         if !is_new {
             // It may have begun before the file changed.
-            outcome = self.0.clone().begin().0.await;
+            outcome = self.0.clone().begin(true).0.await;
         }
         match outcome {
             Ok(after) if Arc::ptr_eq(&before, &after) => Refreshed::Unchanged,
@@ -156,7 +156,7 @@ impl Slot {
                     .is_some_and(|(known, _)| known == Some(stamp))
             };
             if filling.version.stamp != stamp && !is_refused() {
-                let _ = self.0.clone().begin();
+                let _ = self.0.clone().begin(true);
             }
         }
         self.handle(request).await
@@ -197,7 +197,7 @@ impl Place {
             )));
         };
         let wait_max = self.shared.wait_max();
-        match timeout(wait_max, self.clone().begin().0).await {
+        match timeout(wait_max, self.clone().begin(true).0).await {
             Ok(loaded) => loaded.map_err(Fault::Unloadable),
             Err(_) => Err(Fault::Overloaded(format!(
                 "{} was not loaded within {wait_max:?}, and is still being",
@@ -207,15 +207,16 @@ impl Place {
     }
 
     /// Joins the load that is under way, or begins one. Whether it is new. It
-    /// goes on without those who wait for it.
-    fn begin(self: Arc<Self>) -> (Loading, bool) {
+    /// goes on without those who wait for it. `is_logged` is whether the log
+    /// has to tell what is refused, because nobody else does.
+    fn begin(self: Arc<Self>, is_logged: bool) -> (Loading, bool) {
         let mut state = self.state();
         if let Some(loading) = &state.loading {
             return (loading.clone(), false);
         }
         let place = self.clone();
         let task = tokio::spawn(async move {
-            let load = AssertUnwindSafe(place.load()).catch_unwind();
+            let load = AssertUnwindSafe(place.load(is_logged)).catch_unwind();
             let outcome = load
                 .await
                 .unwrap_or_else(|_| Err("loading broke off, which is an error of ours".to_owned()));
@@ -231,12 +232,12 @@ impl Place {
         (loading, true)
     }
 
-    async fn load(self: &Arc<Self>) -> Result<Arc<Filling>, String> {
+    async fn load(self: &Arc<Self>, is_logged: bool) -> Result<Arc<Filling>, String> {
         let name = &self.name;
         let current = self.current.load_full();
         let stamp = match self.source.stamp() {
             Ok(stamp) => stamp,
-            Err(error) => return Err(self.refuse(None, error.to_string())),
+            Err(error) => return Err(self.refuse(None, error.to_string(), is_logged)),
         };
         if let Some(current) = current.filter(|current| current.version.stamp == stamp) {
             self.state().refused = None;
@@ -254,16 +255,16 @@ impl Place {
                     .load_full()
                     .ok_or_else(|| "it was unloaded at once".to_owned())
             }
-            Err(error) => Err(self.refuse(Some(stamp), error.to_string())),
+            Err(error) => Err(self.refuse(Some(stamp), error.to_string(), is_logged)),
         }
     }
 
     /// Notes and logs that this is not served; only once, however often it is
     /// asked for.
-    fn refuse(&self, stamp: Option<Stamp>, reason: String) -> String {
+    fn refuse(&self, stamp: Option<Stamp>, reason: String, is_logged: bool) -> String {
         let refusal = (stamp, reason.clone());
         let before = self.state().refused.replace(refusal.clone());
-        if before != Some(refusal) {
+        if is_logged && before != Some(refusal) {
             let what = match self.is_filled() {
                 true => "the new version is refused, and the old one goes on serving",
                 false => "it can not be loaded",

@@ -1,16 +1,20 @@
 //! The command `fcgi-wasm`: reads the command line and calls the library.
 
+mod accounts;
 mod args;
 mod check;
 mod compile;
 mod conf;
+mod config;
 mod doctor;
 mod engine;
+mod hosting;
 mod log;
 mod manual;
 mod new;
 mod observing;
 mod reach;
+mod reload;
 mod request;
 mod serve;
 mod signals;
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(serve) => serve::run(*serve),
+        Command::Config(config) => config::run(&config),
+        Command::Reload(reload) => reload::run(&reload),
         Command::Check(check) => check::run(&check),
         Command::Compile(compile) => compile::run(&compile),
         Command::Request(request) => request::run(*request),

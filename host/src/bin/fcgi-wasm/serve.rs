@@ -3,21 +3,23 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use fcgi_wasm::{App, FastCgi, Http, Listener, Readiness, Server, UnixPath};
-use nix::unistd::{Group, User};
+use anyhow::{Context, Result, anyhow, bail};
+use fcgi_wasm::{AppFile, Catalogue, FastCgi, Http, Listener, Readiness, Server, Tenant, UnixPath};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::sync::Notify;
 
+use crate::accounts::{group_id, user_id};
 use crate::args::{Places, Serve};
 use crate::observing::Observing;
 use crate::signals::{Signals, Wish};
-use crate::{engine, log, starter, systemd};
+use crate::{engine, hosting, log, starter, systemd};
 
 pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     let fastcgi = starter::sockets()?;
-    if let Some(script) = &args.script {
-        args.app = starter::app_of_script(script, &args.app)?;
+    if let (Some(script), Some(app)) = (&args.script, &args.app) {
+        args.app = Some(starter::app_of_script(script, app)?);
     }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -32,14 +34,21 @@ pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
 
 async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // First of all, so that a signal while loading is not lost.
-    let mut stop = pin!(until_stop(Signals::listen()?));
+    let reload = Arc::new(Notify::new());
+    let mut stop = pin!(until_stop(Signals::listen()?, reload.clone()));
+    let observing = Observing::start(&args.observing)?;
+    let path = match (args.config, args.app) {
+        (Some(config), _) => return hosting::serve(&config, &observing, &reload, stop).await,
+        (None, Some(app)) => app,
+        (None, None) => bail!("give an application, or --config FILE"),
+    };
     let mut fastcgi = FastCgi::default()
         .connections_max(args.max_connections)
         .requests_max(args.about.limits.max_concurrent)
         .multiplex(!args.no_multiplex)
         .idle_max(args.idle_timeout)
         .hang_up_when_broken(args.hang_up_when_broken)
-        .app_name(&args.app.file_name().unwrap_or_default().to_string_lossy());
+        .app_name(&path.file_name().unwrap_or_default().to_string_lossy());
     let mut http = Http::default();
     if let Some(mount) = args.mount {
         fastcgi = fastcgi.mount(mount.clone());
@@ -61,22 +70,30 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         return Err(starter::nowhere());
     }
 
-    let observing = Observing::start(&args.observing)?;
-    let observers = observing.observers();
-    let engine = engine::start(&args.cache, args.about.limits.max_concurrent, observers)?;
+    let engine = engine::start(
+        &args.cache,
+        args.about.limits.max_concurrent,
+        observing.observers(),
+    )?;
     let mut policy = args.about.policy();
     if let Some(slow) = args.observing.slow {
         policy = policy.slow_after(slow);
     }
-    let loading = async { Ok(App::load(&engine, &args.app, policy).await?) };
-    let app = tokio::select! {
-        app = engine::with_progress(&args.app, loading) => app?,
+    // What logs, metrics and the status call it.
+    let name = path.file_stem().unwrap_or(path.as_os_str());
+    let name = name.to_string_lossy().into_owned();
+    let tenant = Tenant::new(&engine, &name, args.about.budget());
+    let catalogue = Catalogue::new();
+    let app = catalogue.lasting_slot(&name, &name, AppFile::new(&tenant, &name, &path, policy));
+    let loading = async { Ok(app.load().await?) };
+    tokio::select! {
+        loaded = engine::with_progress(&path, loading) => loaded?,
         () = stop.as_mut() => return Ok(()),
     };
     let mut server = Server::new(app.clone())
         .connections_max(args.max_connections)
         .drain_max(args.drain_timeout);
-    for observer in observers {
+    for observer in observing.observers() {
         server = server.observe(observer.clone());
     }
     for listener in places {
@@ -86,19 +103,18 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         tracing::info!("for development: http://{listener}/");
         server = server.listen(listener, http.clone());
     }
-    systemd::ready(&format!("serving {}", args.app.display()));
+    systemd::ready(&format!("serving {name}"));
     systemd::start_watchdog();
     observing.set_readiness(Readiness::Ready);
     let stop = async {
         stop.await;
         observing.set_readiness(Readiness::Stopping);
     };
-    server.run_until(stop).await?;
-    // Guests may work on after their answers.
-    let drained = tokio::time::timeout(args.drain_timeout, app.drained()).await;
-    if drained.is_err() {
-        tracing::warn!("work after answers was cut off (--drain-timeout)");
+    tokio::select! {
+        served = server.run_until(stop) => served?,
+        () = hosting::keep_fresh(&catalogue, &path, &reload, args.watch) => {}
     }
+    hosting::drain(&catalogue, args.drain_timeout).await;
     observing.flush();
     Ok(())
 }
@@ -108,10 +124,12 @@ fn fastcgi_places(places: &Places, web_servers: Option<&[IpAddr]>) -> Result<Vec
     for path in &places.socket {
         let mut socket = UnixPath::new(path).mode(places.socket_mode);
         if let Some(owner) = &places.socket_owner {
-            socket = socket.owner(user_id(owner)?);
+            socket =
+                socket.owner(user_id(owner).map_err(|error| anyhow!("--socket-owner: {error}"))?);
         }
         if let Some(group) = &places.socket_group {
-            socket = socket.group(group_id(group)?);
+            socket =
+                socket.group(group_id(group).map_err(|error| anyhow!("--socket-group: {error}"))?);
         }
         listeners.push(Listener::unix(socket)?);
     }
@@ -132,24 +150,6 @@ fn tcp(address: SocketAddr, clients: &[IpAddr]) -> Result<Listener> {
     })
 }
 
-fn user_id(user: &str) -> Result<u32> {
-    if let Ok(id) = user.parse() {
-        return Ok(id);
-    }
-    let found = User::from_name(user).context("cannot look up users")?;
-    let found = found.with_context(|| format!("--socket-owner: there is no user {user:?}"))?;
-    Ok(found.uid.as_raw())
-}
-
-fn group_id(group: &str) -> Result<u32> {
-    if let Ok(id) = group.parse() {
-        return Ok(id);
-    }
-    let found = Group::from_name(group).context("cannot look up groups")?;
-    let found = found.with_context(|| format!("--socket-group: there is no group {group:?}"))?;
-    Ok(found.gid.as_raw())
-}
-
 /// Each connection takes a file descriptor; shells allow 1024.
 fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
@@ -161,10 +161,13 @@ fn raise_file_limit() {
 
 /// Ready at the first signal to stop; at the second the process ends. Until
 /// then this is where signals to reload are followed.
-async fn until_stop(mut signals: Signals) {
+async fn until_stop(mut signals: Signals, reload: Arc<Notify>) {
     while signals.next().await == Wish::Reload {
         systemd::reloading();
-        reload();
+        log::reopen();
+        // New versions are loaded beside the old ones, which serve meanwhile.
+        reload.notify_one();
+        tracing::info!("reloaded");
         systemd::reloaded();
     }
     tracing::info!("stopping; a second signal stops at once");
@@ -175,10 +178,4 @@ async fn until_stop(mut signals: Signals) {
         // Asked for as well, so no failure.
         std::process::exit(0);
     });
-}
-
-/// All that a reload does.
-fn reload() {
-    log::reopen();
-    tracing::info!("reloaded");
 }

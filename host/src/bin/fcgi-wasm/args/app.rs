@@ -34,6 +34,10 @@ pub(crate) struct AppArgs {
 }
 
 impl AppArgs {
+    pub(crate) fn budget(&self) -> Budget {
+        self.limits.budget()
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         let policy = self.limits.policy().grants(self.grants.grants());
         let policy = policy.may_authorize(self.authorizer);
@@ -108,17 +112,21 @@ impl From<FileSender> for SendFileBy {
 }
 
 impl Limits {
-    fn policy(&self) -> Policy {
-        let budget = Budget::strict()
+    /// As large for the application as for its tenant: it is the only one.
+    fn budget(&self) -> Budget {
+        Budget::strict()
             .requests_max(self.max_concurrent)
-            .queue_max(self.queue);
+            .queue_max(self.queue)
+    }
+
+    fn policy(&self) -> Policy {
         let mut policy = Policy::strict()
             .wall_time_max(self.timeout)
             .duration_max(self.max_duration)
             .cpu_time_max(self.cpu_time)
             .memory_max(self.memory.as_u64())
             .request_body_max(self.max_body.as_u64())
-            .budget(budget)
+            .budget(self.budget())
             .may_command_web_server(self.allow_server_commands);
         for folder in &self.send_file {
             policy = policy.send_files(folder.clone());
@@ -144,13 +152,13 @@ pub(crate) struct GrantArgs {
     /// A param of the request that is called WASI_CONFIG_ and the setting's
     /// name goes before it, so that a web server can set it by location.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) config: Vec<(String, String)>,
+    pub(crate) setting: Vec<(String, String)>,
     /// An environment variable with what is in a file, which nobody else may read (repeatable)
     #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
     pub(crate) secret_env: Vec<(String, String)>,
     /// A setting with what is in a file, which nobody else may read (repeatable)
     #[arg(long, value_name = "KEY=FILE", value_parser = pair)]
-    pub(crate) secret_config: Vec<(String, String)>,
+    pub(crate) secret_setting: Vec<(String, String)>,
     /// A host to send HTTP requests to: a name, *.name or *, with a port if wanted (repeatable)
     #[arg(long, value_name = "HOST", value_parser = HostPattern::parse)]
     pub(crate) allow_host: Vec<HostPattern>,
@@ -171,13 +179,13 @@ impl GrantArgs {
         for (name, value) in &self.env {
             grants = grants.variable(name, value);
         }
-        for (name, value) in &self.config {
+        for (name, value) in &self.setting {
             grants = grants.setting(name, value);
         }
         for (name, file) in &self.secret_env {
             grants = grants.secret(Secret::variable(name, file));
         }
-        for (name, file) in &self.secret_config {
+        for (name, file) in &self.secret_setting {
             grants = grants.secret(Secret::setting(name, file));
         }
         for pattern in &self.allow_host {

@@ -3,12 +3,13 @@
 mod app;
 mod conf;
 mod doctor;
+mod hosting;
 mod line;
 mod manual;
 mod observing;
 mod request;
 mod serve;
-mod values;
+pub(crate) mod values;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 pub(crate) use app::AppArgs;
 pub(crate) use conf::{Conf, Kind};
 pub(crate) use doctor::{ConnectAs, Doctor};
+pub(crate) use hosting::{Config, ConfigCommand, Reload};
 pub(crate) use line::with_command;
 pub(crate) use manual::{Completions, Man};
 pub(crate) use observing::{Observing, Place, Status, Top};
@@ -49,6 +51,8 @@ pub(crate) struct LogArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(Box<Serve>),
+    Config(Config),
+    Reload(Reload),
     Check(Check),
     Compile(Compile),
     Request(Box<Request>),

@@ -11,7 +11,7 @@ use fcgi_wasm::cgi::Mount;
 use super::values::{count, duration, octal};
 use super::{AppArgs, CacheArgs, Observing};
 
-/// Serve an application to web servers
+/// Serve an application to web servers, or many by a configuration
 ///
 /// Listens on all the places that are given. With none it takes the listening
 /// socket on file descriptor 0 or systemd's (LISTEN_FDS), so the same command
@@ -19,7 +19,8 @@ use super::{AppArgs, CacheArgs, Observing};
 ///
 /// SIGTERM, SIGINT, SIGQUIT and SIGUSR1 stop it once the requests under way
 /// are answered; another one, a second later or more, stops it at once. SIGHUP
-/// and SIGUSR2 open the log anew.
+/// and SIGUSR2 open the log anew, and make it look for a new version of the
+/// application, or of the configuration.
 #[derive(ArgGroup, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -27,13 +28,28 @@ Examples:
       fcgi-wasm serve app.wasm --socket /run/app.sock --socket-group www-data
 
   While developing, without a web server:
-      fcgi-wasm serve app.wasm --http 127.0.0.1:8080")]
+      fcgi-wasm serve app.wasm --http 127.0.0.1:8080 --watch
+
+  Many applications of many tenants:
+      fcgi-wasm serve --config /etc/fcgi-wasm/fcgi-wasm.toml")]
 pub(crate) struct Serve {
     /// The application, a WebAssembly component or module
-    pub(crate) app: PathBuf,
+    #[arg(required_unless_present = "config")]
+    pub(crate) app: Option<PathBuf>,
     /// The script whose first line this is: `#!/usr/bin/env -S fcgi-wasm serve app.wasm`
     #[arg(hide = true)]
     pub(crate) script: Option<PathBuf>,
+    /// Serve what this configuration calls for, instead of one application
+    ///
+    /// All other settings stand in the file then: see `fcgi-wasm config`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "app", "watch", "interface", "mount", "drain_timeout", "max_connections", "idle_timeout",
+        "hang_up_when_broken", "no_multiplex", "Places", "Limits", "GrantArgs", "CacheArgs",
+    ])]
+    pub(crate) config: Option<PathBuf>,
+    /// Serve new versions of the application's file without being told (SIGHUP)
+    #[arg(long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) places: Places,
     #[command(flatten)]

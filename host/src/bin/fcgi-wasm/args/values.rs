@@ -8,7 +8,7 @@ use fcgi_wasm::Role;
 /// Longer times are slips of the pen, and more than clocks can add.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if time.is_zero() => Err("a limit of no time lets nothing pass".to_owned()),
         Ok(time) if time > LONGEST => Err("that is over a year: write a limit".to_owned()),
@@ -19,7 +19,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) fn size(text: &str) -> Result<ByteSize, String> {
+pub(crate) fn size(text: &str) -> Result<ByteSize, String> {
     match text.parse::<ByteSize>() {
         Ok(size) if size.as_u64() < 64 * 1024 => {
             Err("nothing runs with less than 64 KiB, a page of memory".to_owned())
@@ -29,14 +29,14 @@ pub(super) fn size(text: &str) -> Result<ByteSize, String> {
     }
 }
 
-pub(super) fn octal(text: &str) -> Result<u32, String> {
+pub(crate) fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("write up to three octal digits, like 0660".to_owned()),
     }
 }
 
-pub(super) fn count(text: &str) -> Result<usize, String> {
+pub(crate) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=1_000_000) => Ok(number),
         _ => Err("write a number from 1 to 1000000".to_owned()),

@@ -1,0 +1,76 @@
+//! The configuration file: many applications of many tenants in one process.
+//!
+//! [`keys`] is the list of all that can be written. [`reader`] reads files into
+//! a [`Document`] of checked values that know where they come from, and [`planner`]
+//! makes of it what the library is called with. What a person does wrong
+//! anywhere is a [`Complaint`] with file, line and cure, all at once.
+
+mod complaint;
+mod document;
+mod keys;
+mod plan;
+mod planner;
+mod policy;
+mod policy_keys;
+mod reader;
+mod schema;
+mod show;
+mod values;
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::args::{Config, ConfigCommand};
+use complaint::Complaint;
+pub(crate) use document::Document;
+pub(crate) use plan::{App, Documents, Listen, Plan, Server, Socket, Tenant};
+use planner::plan;
+
+/// `fcgi-wasm config`.
+pub(crate) fn run(args: &Config) -> Result<ExitCode> {
+    let text = match &args.command {
+        ConfigCommand::Check(file) => {
+            let plan = load(&file.path)?;
+            if !plan.missing.is_empty() {
+                bail!("{}", plan.missing.join("\n"));
+            }
+            let path = file.path.display();
+            let (sockets, apps) = (plan.sockets.len(), plan.apps.len());
+            let (roots, tenants) = (plan.documents.len(), plan.tenants.len());
+            format!(
+                "{path} is sound: sockets: {sockets}, applications: {apps}, document roots: \
+                 {roots}, tenants: {tenants}\n"
+            )
+        }
+        ConfigCommand::Show(file) => show::show(&read(&file.path)?),
+        ConfigCommand::Schema => format!("{:#}\n", schema::schema()),
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Who reads it may have seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Reads a configuration, and checks all that can be without serving it.
+pub(crate) fn load(path: &Path) -> Result<Plan> {
+    plan(&read(path)?).map_err(all)
+}
+
+fn read(path: &Path) -> Result<Document> {
+    let path: PathBuf = std::path::absolute(path)?;
+    reader::read(&path).map_err(all)
+}
+
+/// All complaints, a line each.
+fn all(mut complaints: Vec<Complaint>) -> anyhow::Error {
+    complaints.sort_by(Complaint::in_order);
+    let lines: Vec<_> = complaints.iter().map(Complaint::to_string).collect();
+    anyhow!("{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests;

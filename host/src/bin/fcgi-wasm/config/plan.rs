@@ -1,0 +1,115 @@
+//! What a configuration calls for: sockets, tenants, applications and document
+//! roots.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fcgi_wasm::cgi::Mount;
+use fcgi_wasm::{Budget, Policy};
+
+/// All that is called for.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) server: Server,
+    pub(crate) sockets: BTreeMap<String, Socket>,
+    pub(crate) tenants: BTreeMap<String, Tenant>,
+    pub(crate) apps: BTreeMap<String, App>,
+    pub(crate) documents: BTreeMap<String, Documents>,
+    /// Files that are not there: no reason not to serve the others.
+    pub(crate) missing: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) cache: Option<PathBuf>,
+    pub(crate) instances: usize,
+    pub(crate) loaded_apps: usize,
+    pub(crate) idle_unload: Duration,
+    pub(crate) compiles: usize,
+    pub(crate) load_wait: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) watch: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Socket {
+    pub(crate) listen: Listen,
+    pub(crate) mount: Option<Mount>,
+    pub(crate) max_connections: usize,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) multiplex: bool,
+    pub(crate) hang_up_when_broken: bool,
+    /// The only one who answers here.
+    pub(crate) app: Option<String>,
+    /// Whose applications alone answer here.
+    pub(crate) tenant: Option<String>,
+    pub(crate) choose_by_param: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Listen {
+    Unix {
+        path: PathBuf,
+        mode: u32,
+        owner: Option<u32>,
+        group: Option<u32>,
+    },
+    Tcp {
+        address: SocketAddr,
+        clients: Vec<IpAddr>,
+    },
+    Http {
+        address: SocketAddr,
+        clients: Vec<IpAddr>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tenant {
+    pub(crate) budget: Budget,
+    pub(crate) user: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct App {
+    pub(crate) file: PathBuf,
+    pub(crate) tenant: String,
+    pub(crate) routes: Vec<String>,
+    pub(crate) preload: bool,
+    pub(crate) policy: Policy,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Documents {
+    pub(crate) root: PathBuf,
+    pub(crate) tenant: String,
+    pub(crate) owners: Vec<u32>,
+    pub(crate) policy: Policy,
+}
+
+impl Socket {
+    /// Whether an application answers here.
+    pub(crate) fn is_for(&self, name: &str, app: &App) -> bool {
+        match &self.app {
+            Some(only) => only == name,
+            None => self.is_for_tenant(&app.tenant),
+        }
+    }
+
+    /// Whether a tenant's document roots are served here.
+    pub(crate) fn is_for_tenant(&self, tenant: &str) -> bool {
+        self.app.is_none() && self.tenant.as_deref().is_none_or(|only| only == tenant)
+    }
+}
+
+impl Listen {
+    /// What can be listened at only once.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Unix { path, .. } => path.display().to_string(),
+            Self::Tcp { address, .. } | Self::Http { address, .. } => address.to_string(),
+        }
+    }
+}

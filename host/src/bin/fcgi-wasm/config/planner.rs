@@ -1,0 +1,305 @@
+//! From a [`Document`] to a [`Plan`], with all that is named checked to be
+//! there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::complaint::{Complaint, nearest};
+use super::document::{Document, Section};
+use super::plan::{App, Documents, Listen, Plan, Server, Socket, Tenant};
+use super::policy;
+use crate::accounts::{group_id, user_id};
+
+/// Makes the plan.
+///
+/// # Errors
+///
+/// All that does not fit together.
+pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
+    let mut planner = Planner {
+        document,
+        complaints: Vec::new(),
+        missing: Vec::new(),
+    };
+    let mut tenants = planner.tenants();
+    let apps = planner.apps(&mut tenants);
+    let documents = planner.documents(&mut tenants);
+    let sockets = planner.sockets(&tenants, &apps);
+    planner.check_routes(&sockets, &apps);
+    let server = planner.server();
+    match planner.complaints.is_empty() {
+        true => Ok(Plan {
+            server,
+            sockets,
+            tenants,
+            apps,
+            documents,
+            missing: planner.missing,
+        }),
+        false => Err(planner.complaints),
+    }
+}
+
+struct Planner<'d> {
+    document: &'d Document,
+    complaints: Vec<Complaint>,
+    missing: Vec<String>,
+}
+
+impl Planner<'_> {
+    fn complain(&mut self, section: &Section, key: &str, text: impl Into<String>) {
+        self.complaints.push(section.complain(key, text));
+    }
+
+    fn server(&self) -> Server {
+        let document = self.document;
+        Server {
+            cache: document.server_value("cache"),
+            instances: document.server_value("instances").unwrap_or(1),
+            loaded_apps: document.server_value("loaded_apps").unwrap_or(1),
+            idle_unload: document.server_value("idle_unload").unwrap_or_default(),
+            compiles: document.server_value("compiles").unwrap_or(1),
+            load_wait: document.server_value("load_wait").unwrap_or_default(),
+            drain_timeout: document.server_value("drain_timeout").unwrap_or_default(),
+            watch: document.server_value("watch").unwrap_or_default(),
+        }
+    }
+
+    fn tenants(&mut self) -> BTreeMap<String, Tenant> {
+        let mut tenants = BTreeMap::new();
+        for section in self.document.sections("tenant") {
+            let tenant = Tenant {
+                budget: policy::budget(self.document, section),
+                user: self.id(section, "user", user_id),
+            };
+            tenants.insert(section.name.clone(), tenant);
+        }
+        tenants
+    }
+
+    fn apps(&mut self, tenants: &mut BTreeMap<String, Tenant>) -> BTreeMap<String, App> {
+        let mut apps = BTreeMap::new();
+        for section in self.document.sections("app") {
+            let policy = policy::policy(self.document, section);
+            let Some(file) = section.own::<PathBuf>("file") else {
+                self.complain(
+                    section,
+                    "file",
+                    "it is not set, and an application needs one",
+                );
+                continue;
+            };
+            self.check_file(section, "file", &file, Path::is_file);
+            let routes: Vec<String> = section.own("routes").unwrap_or_default();
+            for route in &routes {
+                if let Some(wrong) = wrong_route(route) {
+                    self.complain(section, "routes", format!("{route:?} {wrong}"));
+                }
+            }
+            let app = App {
+                file,
+                tenant: self.tenant(section, tenants),
+                routes,
+                preload: section.own("preload").unwrap_or_default(),
+                policy,
+            };
+            apps.insert(section.name.clone(), app);
+        }
+        apps
+    }
+
+    fn documents(&mut self, tenants: &mut BTreeMap<String, Tenant>) -> BTreeMap<String, Documents> {
+        let mut documents = BTreeMap::new();
+        for section in self.document.sections("documents") {
+            let policy = policy::policy(self.document, section);
+            let Some(root) = section.own::<PathBuf>("root") else {
+                self.complain(section, "root", "it is not set, and is what is served");
+                continue;
+            };
+            self.check_file(section, "root", &root, Path::is_dir);
+            let tenant = self.tenant(section, tenants);
+            let mut owners: Vec<u32> = self.id(section, "owner", user_id).into_iter().collect();
+            owners.extend(tenants.get(&tenant).and_then(|tenant| tenant.user));
+            let found = Documents {
+                root,
+                tenant,
+                owners,
+                policy,
+            };
+            documents.insert(section.name.clone(), found);
+        }
+        documents
+    }
+
+    /// The tenant that is named, or else one of its own.
+    fn tenant(&mut self, section: &Section, tenants: &mut BTreeMap<String, Tenant>) -> String {
+        let Some(name) = section.own::<String>("tenant") else {
+            let own = Tenant {
+                budget: policy::budget(self.document, section),
+                user: None,
+            };
+            tenants.entry(section.name.clone()).or_insert(own);
+            return section.name.clone();
+        };
+        let is_written = self
+            .document
+            .sections("tenant")
+            .any(|known| known.name == name);
+        if !is_written {
+            let known = self
+                .document
+                .sections("tenant")
+                .map(|tenant| tenant.name.as_str());
+            let near = nearest(&name, known);
+            self.complain(
+                section,
+                "tenant",
+                format!("there is no [tenant.{name}]{near}"),
+            );
+        }
+        name
+    }
+
+    fn sockets(
+        &mut self,
+        tenants: &BTreeMap<String, Tenant>,
+        apps: &BTreeMap<String, App>,
+    ) -> BTreeMap<String, Socket> {
+        let mut sockets = BTreeMap::new();
+        for section in self.document.sections("socket") {
+            let Some(listen) = self.listen(section) else {
+                continue;
+            };
+            let app = section.own::<String>("app");
+            if let Some(app) = app.as_ref().filter(|app| !apps.contains_key(*app)) {
+                let near = nearest(app, apps.keys().map(String::as_str));
+                self.complain(section, "app", format!("there is no [app.{app}]{near}"));
+            }
+            let tenant = section.own::<String>("tenant");
+            if let Some(tenant) = tenant.as_ref().filter(|name| !tenants.contains_key(*name)) {
+                let near = nearest(tenant, tenants.keys().map(String::as_str));
+                self.complain(
+                    section,
+                    "tenant",
+                    format!("there is no [tenant.{tenant}]{near}"),
+                );
+            }
+            if app.is_some() && tenant.is_some() {
+                let text = "`app` answers everything here: it and `tenant` exclude each other";
+                self.complain(section, "tenant", text);
+            }
+            let document = self.document;
+            let socket = Socket {
+                listen,
+                mount: section.own("mount"),
+                max_connections: document.value(section, "max_connections").unwrap_or(1),
+                idle_timeout: document.value(section, "idle_timeout").unwrap_or_default(),
+                multiplex: document.value(section, "multiplex").unwrap_or(true),
+                hang_up_when_broken: section.own("hang_up_when_broken").unwrap_or_default(),
+                app,
+                tenant,
+                choose_by_param: section.own("choose_by_param").unwrap_or_default(),
+            };
+            sockets.insert(section.name.clone(), socket);
+        }
+        let mut places = BTreeSet::new();
+        for section in self.document.sections("socket") {
+            let place = sockets
+                .get(&section.name)
+                .map(|socket| socket.listen.place());
+            if let Some(place) = place.filter(|place| !places.insert(place.clone())) {
+                let text = format!("another socket listens on {place} already");
+                self.complain(section, "unix", text);
+            }
+        }
+        if sockets.is_empty() && self.complaints.is_empty() {
+            let place = self.document.sections.first();
+            if let Some(section) = place {
+                let text = "there is nowhere to listen: write a [socket.NAME] with `unix`, `tcp` or `http`";
+                self.complain(section, "socket", text);
+            }
+        }
+        sockets
+    }
+
+    fn listen(&mut self, section: &Section) -> Option<Listen> {
+        let clients: Vec<IpAddr> = section.own("allowed_clients").unwrap_or_default();
+        let unix = section.own::<PathBuf>("unix");
+        let (tcp, http) = (section.own("tcp"), section.own("http"));
+        match (unix, tcp, http) {
+            (Some(path), None, None) => Some(Listen::Unix {
+                path,
+                mode: self.document.value(section, "mode").unwrap_or(0o660),
+                owner: self.id(section, "owner", user_id),
+                group: self.id(section, "group", group_id),
+            }),
+            (None, Some(address), None) => Some(Listen::Tcp { address, clients }),
+            (None, None, Some(address)) => Some(Listen::Http { address, clients }),
+            _ => {
+                let text = "a socket has one place: `unix`, `tcp` or `http`";
+                self.complain(section, "unix", text);
+                None
+            }
+        }
+    }
+
+    fn id(
+        &mut self,
+        section: &Section,
+        key: &str,
+        id: fn(&str) -> Result<u32, String>,
+    ) -> Option<u32> {
+        match id(&section.own::<String>(key)?) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.complain(section, key, error);
+                None
+            }
+        }
+    }
+
+    fn check_file(&mut self, section: &Section, key: &str, path: &Path, is: fn(&Path) -> bool) {
+        if !is(path) {
+            let text = format!("there is no {}", path.display());
+            self.missing.push(section.complain(key, text).to_string());
+        }
+    }
+
+    /// Two applications that would answer the same on one socket.
+    fn check_routes(&mut self, sockets: &BTreeMap<String, Socket>, apps: &BTreeMap<String, App>) {
+        let mut told = BTreeSet::new();
+        for (name, socket) in sockets {
+            let mut known: BTreeMap<String, &str> = BTreeMap::new();
+            for section in self.document.sections("app") {
+                let app = apps
+                    .get(&section.name)
+                    .filter(|app| socket.is_for(&section.name, app));
+                for route in app.iter().flat_map(|app| &app.routes) {
+                    let same = route.trim_end_matches('/').to_ascii_lowercase();
+                    let Some(first) = known.insert(same, &section.name) else {
+                        continue;
+                    };
+                    if told.insert((section.name.clone(), route.clone())) {
+                        let text =
+                            format!("{route:?} leads to app.{first} already, on socket.{name}");
+                        self.complaints.push(section.complain("routes", text));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with a route.
+fn wrong_route(route: &str) -> Option<&'static str> {
+    let path = route.find('/').map(|slash| &route[slash..]);
+    match path {
+        _ if route.contains("://") => Some("is a URL: write host and path, like `shop.example/`"),
+        _ if route.contains(['*', '?', '#', ' ']) => {
+            Some("is no route: write host and path as they are, without patterns")
+        }
+        None => Some("has no slash: write `shop.example/` for all of a host, `/path` for any host"),
+        Some(_) => None,
+    }
+}

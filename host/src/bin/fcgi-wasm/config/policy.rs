@@ -1,0 +1,115 @@
+//! Limits, grants and budgets as they are written, for the library.
+
+use std::time::Duration;
+
+use fcgi_wasm::{AddressPattern, Budget, Folder, Grants, HostPattern, Policy};
+
+use super::document::{Document, Section};
+
+/// What an application may take and reach.
+pub(super) fn policy(document: &Document, section: &Section) -> Policy {
+    let time = |key| document.value::<Duration>(section, key);
+    let size = |key| document.value::<u64>(section, key);
+    let count = |key| document.value::<usize>(section, key);
+    let flag = |key| document.value::<bool>(section, key).unwrap_or_default();
+    let mut policy = Policy::strict()
+        .may_command_web_server(flag("allow_server_commands"))
+        .grants(grants(document, section))
+        .budget(budget(document, section));
+    if let Some(time) = time("timeout") {
+        policy = policy.wall_time_max(time);
+    }
+    if let Some(time) = time("max_duration") {
+        policy = policy.duration_max(time);
+    }
+    if let Some(time) = time("after_answer") {
+        policy = policy.after_answer_max(time);
+    }
+    if let Some(time) = time("cpu_time") {
+        policy = policy.cpu_time_max(time);
+    }
+    if let Some(bytes) = size("memory") {
+        policy = policy.memory_max(bytes);
+    }
+    if let Some(bytes) = size("max_body") {
+        policy = policy.request_body_max(bytes);
+    }
+    if let Some(bytes) = size("max_head") {
+        policy = policy.response_head_max(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(bytes) = size("max_answer") {
+        policy = policy.response_body_max(bytes);
+    }
+    if let Some(requests) = count("outbound") {
+        policy = policy.outbound_requests_max(requests);
+    }
+    if let Some(bytes) = size("log") {
+        policy = policy.log_max(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(name) = document.value::<String>(section, "interface") {
+        policy = policy.interface(name);
+    }
+    policy
+}
+
+/// What requests may take together.
+pub(super) fn budget(document: &Document, section: &Section) -> Budget {
+    let time = |key| document.value::<Duration>(section, key);
+    let size = |key| document.value::<u64>(section, key);
+    let count = |key| document.value::<usize>(section, key);
+    let mut budget = Budget::strict();
+    if let Some(requests) = count("max_concurrent") {
+        budget = budget.requests_max(requests);
+    }
+    if let Some(requests) = count("queue") {
+        budget = budget.queue_max(requests);
+    }
+    if let Some(time) = time("queue_wait") {
+        budget = budget.queue_wait_max(time);
+    }
+    if let Some(processors) = document.value::<f64>(section, "cpu_share") {
+        budget = budget.cpu_share(processors);
+    }
+    if let Some(time) = time("cpu_burst") {
+        budget = budget.cpu_burst(time);
+    }
+    if let Some(bytes) = size("memory_total") {
+        budget = budget.memory_max(bytes);
+    }
+    if let Some(requests) = count("outbound_concurrent") {
+        budget = budget.outbound_requests_max(requests);
+    }
+    if let (Some(rate), Some(burst)) = (size("log_rate"), size("log_burst")) {
+        budget = budget.log_rate(rate, burst);
+    }
+    budget
+}
+
+fn grants(document: &Document, section: &Section) -> Grants {
+    let flag = document.value(section, "allow_private_hosts");
+    let mut grants = Grants::none().private_hosts(flag.unwrap_or_default());
+    let folders: Vec<Folder> = document.value(section, "dir").unwrap_or_default();
+    for folder in folders {
+        grants = grants.folder(folder);
+    }
+    let pairs = |key| {
+        document
+            .value::<Vec<(String, String)>>(section, key)
+            .unwrap_or_default()
+    };
+    for (name, value) in pairs("env") {
+        grants = grants.variable(name, value);
+    }
+    for (name, value) in pairs("config") {
+        grants = grants.setting(name, value);
+    }
+    let hosts: Vec<HostPattern> = document.value(section, "allow_host").unwrap_or_default();
+    for pattern in hosts {
+        grants = grants.host(pattern);
+    }
+    let nets: Vec<AddressPattern> = document.value(section, "allow_net").unwrap_or_default();
+    for pattern in nets {
+        grants = grants.address(pattern);
+    }
+    grants
+}

@@ -1,0 +1,280 @@
+//! From files to a [`Document`]: TOML, the list of keys, and what is included.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::complaint::{Complaint, Place, nearest};
+use super::document::{Document, Section, Setting};
+use super::keys::{INCLUDE, TABLES, Table};
+use super::values::Value;
+
+/// The largest file that is read, bytes: ten thousand applications.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// How many files may be included.
+const FILES_MAX: usize = 10_000;
+
+/// Reads the main file, which is an absolute path, and what it includes.
+///
+/// # Errors
+///
+/// All that is wrong.
+pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
+    let mut reader = Reader::default();
+    let patterns = reader.file(path, true);
+    for (pattern, place) in patterns {
+        for file in reader.matching(path, &pattern, &place) {
+            reader.file(&file, false);
+        }
+    }
+    reader.find_doubles();
+    match reader.complaints.is_empty() {
+        true => Ok(Document {
+            sections: reader.sections,
+        }),
+        false => Err(reader.complaints),
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    sections: Vec<Section>,
+    complaints: Vec<Complaint>,
+    files: usize,
+}
+
+/// A file that is being read.
+struct File {
+    path: Arc<Path>,
+    folder: PathBuf,
+    text: String,
+    is_main: bool,
+}
+
+impl File {
+    fn place(&self, span: Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        Place {
+            file: self.path.clone(),
+            line: 1 + before.matches('\n').count(),
+        }
+    }
+}
+
+impl Reader {
+    /// Reads one file; the patterns of what it includes.
+    fn file(&mut self, path: &Path, is_main: bool) -> Vec<(String, Place)> {
+        let start = Place {
+            file: path.into(),
+            line: 1,
+        };
+        let text = match text(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.complaints.push(Complaint::new(&start, "", error));
+                return Vec::new();
+            }
+        };
+        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let file = File {
+            path: start.file.clone(),
+            folder,
+            text,
+            is_main,
+        };
+        let root = match DeTable::parse(&file.text) {
+            Ok(root) => root,
+            Err(error) => {
+                let place = file.place(error.span().unwrap_or_default());
+                let text = error.message().lines().collect::<Vec<_>>().join(", ");
+                self.complaints.push(Complaint::new(&place, "", text));
+                return Vec::new();
+            }
+        };
+        let mut patterns = Vec::new();
+        for (name, value) in root.get_ref() {
+            if name.get_ref() == INCLUDE.name && file.is_main {
+                patterns = self.include(&file, value);
+            } else {
+                self.table(&file, name, value);
+            }
+        }
+        patterns
+    }
+
+    fn include(&mut self, file: &File, value: &Spanned<DeValue<'_>>) -> Vec<(String, Place)> {
+        let place = file.place(value.span());
+        let patterns = match value.get_ref() {
+            DeValue::String(pattern) => Ok(vec![pattern.to_string()]),
+            list => match INCLUDE.kind.read(list, &file.folder) {
+                Ok(Value::Texts(patterns)) => Ok(patterns),
+                Ok(_) => Err(INCLUDE.kind.written().to_owned()),
+                Err(error) => Err(error),
+            },
+        };
+        match patterns {
+            Ok(patterns) => patterns
+                .into_iter()
+                .map(|pattern| (pattern, place.clone()))
+                .collect(),
+            Err(error) => {
+                self.complaints
+                    .push(Complaint::new(&place, INCLUDE.name, error));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The files that a pattern means, in the order of their names.
+    fn matching(&mut self, main: &Path, pattern: &str, place: &Place) -> Vec<PathBuf> {
+        let folder = main.parent().unwrap_or(Path::new("/"));
+        let pattern = folder.join(pattern).display().to_string();
+        let mut files = Vec::new();
+        match glob::glob(&pattern) {
+            Ok(paths) => files.extend(paths.flatten()),
+            Err(error) => {
+                let text = format!("{pattern:?} is no pattern: {error}");
+                self.complaints
+                    .push(Complaint::new(place, INCLUDE.name, text));
+            }
+        }
+        if files.is_empty() && !pattern.contains(['*', '?', '[']) {
+            let text = format!("there is no file {pattern}");
+            self.complaints
+                .push(Complaint::new(place, INCLUDE.name, text));
+        }
+        self.files += files.len();
+        if self.files > FILES_MAX {
+            let text = format!("over {FILES_MAX} files are included");
+            self.complaints
+                .push(Complaint::new(place, INCLUDE.name, text));
+            files.clear();
+        }
+        files
+    }
+
+    fn table(
+        &mut self,
+        file: &File,
+        name: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
+        let place = file.place(name.span());
+        let name = name.get_ref().as_ref();
+        let known = TABLES.iter().map(|table| table.name);
+        let Some(table) = TABLES.iter().find(|table| table.name == name) else {
+            let near = nearest(name, known.chain([INCLUDE.name]));
+            let text = format!("there is no such table{near}");
+            self.complaints.push(Complaint::new(&place, name, text));
+            return;
+        };
+        if table.is_main && !file.is_main {
+            let text = "it stands in the main file only, not in one that is included";
+            self.complaints.push(Complaint::new(&place, name, text));
+            return;
+        }
+        let DeValue::Table(content) = value.get_ref() else {
+            let header = if table.is_named { ".NAME" } else { "" };
+            let text = format!("it is a table: write [{name}{header}]");
+            self.complaints.push(Complaint::new(&place, name, text));
+            return;
+        };
+        if !table.is_named {
+            self.section(file, table, "", place, content);
+            return;
+        }
+        for (name, value) in content {
+            let place = file.place(name.span());
+            let name = name.get_ref().as_ref();
+            let key = format!("{}.{name}", table.name);
+            match value.get_ref() {
+                DeValue::Table(content) if is_name(name) => {
+                    self.section(file, table, name, place, content);
+                }
+                DeValue::Table(_) => {
+                    let text = "a name has letters, digits, `-`, `_` and `.`, and up to 64 of them";
+                    self.complaints.push(Complaint::new(&place, key, text));
+                }
+                _ => {
+                    let text = format!("it needs a name: write [{}.NAME] before it", table.name);
+                    self.complaints.push(Complaint::new(&place, key, text));
+                }
+            }
+        }
+    }
+
+    fn section(
+        &mut self,
+        file: &File,
+        table: &'static Table,
+        name: &str,
+        place: Place,
+        content: &DeTable<'_>,
+    ) {
+        let mut section = Section {
+            table,
+            name: name.to_owned(),
+            place,
+            settings: BTreeMap::new(),
+        };
+        for (name, value) in content {
+            let place = file.place(name.span());
+            let name: &str = name.get_ref().as_ref();
+            let path = format!("{}.{name}", section.path());
+            let Some(key) = table.key(name) else {
+                let near = nearest(name, table.keys().map(|key| key.name));
+                let text = format!("there is no such key in [{}]{near}", table.name);
+                self.complaints.push(Complaint::new(&place, path, text));
+                continue;
+            };
+            match key.kind.read(value.get_ref(), &file.folder) {
+                Ok(read) => {
+                    let written = file.text.get(value.span()).unwrap_or_default().to_owned();
+                    let setting = Setting {
+                        value: read,
+                        written,
+                        place,
+                    };
+                    section.settings.insert(key.name, setting);
+                }
+                Err(error) => self.complaints.push(Complaint::new(&place, path, error)),
+            }
+        }
+        self.sections.push(section);
+    }
+
+    /// The same table in two files.
+    fn find_doubles(&mut self) {
+        let mut known: BTreeMap<String, &Section> = BTreeMap::new();
+        for section in &self.sections {
+            if let Some(first) = known.insert(section.path(), section) {
+                let text = format!("it stands in {} already", first.place);
+                let double = Complaint::new(&section.place, section.path(), text);
+                self.complaints.push(double);
+            }
+        }
+    }
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let cannot = |error| format!("cannot be read: {error}");
+    let meta = fs::metadata(path).map_err(cannot)?;
+    if !meta.is_file() {
+        return Err("is no regular file".to_owned());
+    }
+    if meta.len() > FILE_BYTES_MAX {
+        return Err(format!("has over {FILE_BYTES_MAX} bytes"));
+    }
+    fs::read_to_string(path).map_err(cannot)
+}
+
+fn is_name(name: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_fit)
+}

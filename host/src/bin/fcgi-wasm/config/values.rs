@@ -1,0 +1,261 @@
+//! Kinds of values: how each is written, read and described.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use fcgi_wasm::cgi::Mount;
+use fcgi_wasm::{AddressPattern, Folder, HostPattern};
+use toml::de::DeValue;
+
+use crate::args::values::{count, duration, octal, size};
+
+/// A kind of value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Texts,
+    /// Relative to the folder of the file that names it.
+    Path,
+    Size,
+    Time,
+    /// From 1.
+    Count,
+    /// From 0.
+    Number,
+    /// A number of processors.
+    Share,
+    Flag,
+    Mode,
+    Address,
+    Clients,
+    Mount,
+    Folders,
+    Pairs,
+    Hosts,
+    Nets,
+}
+
+/// A value as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Texts(Vec<String>),
+    Path(PathBuf),
+    Size(u64),
+    Time(Duration),
+    Count(usize),
+    Share(f64),
+    Flag(bool),
+    Mode(u32),
+    Address(SocketAddr),
+    Clients(Vec<IpAddr>),
+    Mount(Mount),
+    Folders(Vec<Folder>),
+    Pairs(Vec<(String, String)>),
+    Hosts(Vec<HostPattern>),
+    Nets(Vec<AddressPattern>),
+}
+
+/// What a Rust type is among the values.
+pub(super) trait FromValue: Sized {
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+macro_rules! from_value {
+    ($($variant:ident => $type:ty),* $(,)?) => {$(
+        impl FromValue for $type {
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::$variant(value) => Some(value),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+from_value! {
+    Text => String, Texts => Vec<String>, Path => PathBuf, Size => u64, Time => Duration,
+    Count => usize, Share => f64, Flag => bool, Mode => u32, Address => SocketAddr,
+    Clients => Vec<IpAddr>, Mount => Mount, Folders => Vec<Folder>,
+    Pairs => Vec<(String, String)>, Hosts => Vec<HostPattern>, Nets => Vec<AddressPattern>,
+}
+
+impl Kind {
+    /// How it is written, for a person.
+    pub(super) fn written(self) -> &'static str {
+        match self {
+            Self::Text => "a text in quotes",
+            Self::Texts => "a list of texts",
+            Self::Path => "a path in quotes",
+            Self::Size => "a size in quotes, like \"64MiB\"",
+            Self::Time => "a time in quotes, like \"30s\" or \"500ms\"",
+            Self::Count => "a number from 1",
+            Self::Number => "a number from 0",
+            Self::Share => "a number of processors, like 0.5",
+            Self::Flag => "true or false",
+            Self::Mode => "octal digits in quotes, like \"0660\"",
+            Self::Address => "an address and a port in quotes, like \"127.0.0.1:9000\"",
+            Self::Clients => "a list of IP addresses",
+            Self::Mount => "a URL path in quotes, like \"/app\"",
+            Self::Folders => "a list of folders, like [\"/srv/data::/data:ro\"]",
+            Self::Pairs => "a table of texts, like { NAME = \"value\" }",
+            Self::Hosts => "a list of hosts, like [\"api.example.com\"]",
+            Self::Nets => "a list of addresses, like [\"10.0.0.0/8:5432\"]",
+        }
+    }
+
+    /// Its JSON schema.
+    pub(super) fn schema(self) -> serde_json::Value {
+        use serde_json::json;
+
+        let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
+        match self {
+            Self::Text | Self::Path => json!({"type": "string"}),
+            Self::Texts | Self::Folders | Self::Hosts | Self::Nets | Self::Clients => {
+                json!({"type": "array", "items": {"type": "string"}})
+            }
+            Self::Size => text(r"^[0-9.]+ *([kKMGT]i?)?B?$"),
+            Self::Time => text(r"^([0-9]+ *[a-z]+ *)+$"),
+            Self::Count => json!({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
+            Self::Number => json!({"type": "integer", "minimum": 0, "maximum": 1_000_000}),
+            Self::Share => json!({"type": "number", "exclusiveMinimum": 0}),
+            Self::Flag => json!({"type": "boolean"}),
+            Self::Mode => text("^0?[0-7]{1,3}$"),
+            Self::Address => text(r"^.+:[0-9]+$"),
+            Self::Mount => text("^/"),
+            Self::Pairs => json!({
+                "type": "object", "additionalProperties": {"type": "string"}
+            }),
+        }
+    }
+
+    /// Reads a value that stands in a file of this folder.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what to write.
+    pub(super) fn read(self, value: &DeValue<'_>, folder: &Path) -> Result<Value, String> {
+        let is_wrong = || format!("{} is not {}", value.type_str(), self.written());
+        match value {
+            DeValue::Array(items) => {
+                let texts = items.iter().map(|item| item.get_ref().as_str());
+                let texts: Option<Vec<_>> = texts.collect();
+                self.of_texts(&texts.ok_or_else(is_wrong)?, folder)
+                    .unwrap_or_else(|| Err(is_wrong()))
+            }
+            DeValue::Table(table) if self == Self::Pairs => {
+                let pairs = table.iter().map(|(name, value)| {
+                    let value = value.get_ref().as_str()?;
+                    Some((name.get_ref().to_string(), value.to_owned()))
+                });
+                let pairs: Option<Vec<_>> = pairs.collect();
+                pairs.map(Value::Pairs).ok_or_else(is_wrong)
+            }
+            DeValue::Boolean(flag) if self == Self::Flag => Ok(Value::Flag(*flag)),
+            DeValue::Integer(number)
+                if matches!(self, Self::Count | Self::Number | Self::Share) =>
+            {
+                self.of_text(number.as_str(), folder)
+            }
+            DeValue::Float(number) if self == Self::Share => self.of_text(number.as_str(), folder),
+            DeValue::String(text) if !self.is_written_bare() => self.of_text(text, folder),
+            _ => Err(is_wrong()),
+        }
+    }
+
+    /// Whether it is written without quotes.
+    pub(super) fn is_written_bare(self) -> bool {
+        matches!(self, Self::Count | Self::Number | Self::Share | Self::Flag)
+    }
+
+    fn of_texts(self, texts: &[&str], folder: &Path) -> Option<Result<Value, String>> {
+        fn each<T>(
+            texts: &[&str],
+            read: impl Fn(&str) -> Result<T, String>,
+        ) -> Result<Vec<T>, String> {
+            texts.iter().map(|text| read(text)).collect()
+        }
+        Some(match self {
+            Self::Texts => Ok(Value::Texts(
+                texts.iter().copied().map(str::to_owned).collect(),
+            )),
+            Self::Clients => each(texts, |text| {
+                text.parse()
+                    .map_err(|_| format!("{text:?} is no IP address"))
+            })
+            .map(Value::Clients),
+            Self::Folders => each(texts, |text| folder_in(text, folder)).map(Value::Folders),
+            Self::Hosts => each(texts, HostPattern::parse).map(Value::Hosts),
+            Self::Nets => each(texts, AddressPattern::parse).map(Value::Nets),
+            _ => return None,
+        })
+    }
+
+    /// Reads a value from its text; defaults are written so.
+    pub(super) fn of_text(self, text: &str, folder: &Path) -> Result<Value, String> {
+        match self {
+            Self::Text => Ok(Value::Text(text.to_owned())),
+            Self::Path if text.is_empty() => Err("an empty path is no place".to_owned()),
+            Self::Path => Ok(Value::Path(within(folder, text))),
+            Self::Size => size(text).map(|size| Value::Size(size.as_u64())),
+            Self::Time => duration(text).map(Value::Time),
+            Self::Count => count(text).map(Value::Count),
+            Self::Number => match text.parse() {
+                Ok(number @ 0..=1_000_000) => Ok(Value::Count(number)),
+                _ => Err("write a number from 0 to 1000000".to_owned()),
+            },
+            Self::Share => match text.parse() {
+                Ok(share) if share > 0.0 && share < 1e6 => Ok(Value::Share(share)),
+                _ => Err("write a number of processors over 0, like 0.5".to_owned()),
+            },
+            Self::Flag => match text {
+                "true" => Ok(Value::Flag(true)),
+                "false" => Ok(Value::Flag(false)),
+                _ => Err("write true or false".to_owned()),
+            },
+            Self::Mode => octal(text).map(Value::Mode),
+            Self::Address => text
+                .parse()
+                .map(Value::Address)
+                .map_err(|_| "write an address and a port, like 127.0.0.1:9000".to_owned()),
+            Self::Mount => Mount::new(text).map(Value::Mount),
+            Self::Texts
+            | Self::Clients
+            | Self::Folders
+            | Self::Pairs
+            | Self::Hosts
+            | Self::Nets => Err(format!("a text is not {}", self.written())),
+        }
+    }
+}
+
+/// A folder whose path on this machine is relative to another.
+fn folder_in(text: &str, folder: &Path) -> Result<Folder, String> {
+    let host_path = text.split("::").next().unwrap_or(text);
+    if Path::new(host_path).is_absolute() || host_path.is_empty() {
+        return Folder::parse(text);
+    }
+    if !text.contains("::") {
+        let cure = "a relative folder needs a name for the application: write HOST::GUEST";
+        return Err(format!("{text:?}: {cure}"));
+    }
+    Folder::parse(&within(folder, text).display().to_string())
+}
+
+/// A path relative to a folder, with `..` and `.` taken out by their names: so
+/// that the path of a document root is the one that web servers have for it.
+fn within(folder: &Path, path: &str) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for component in folder.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                whole.pop();
+            }
+            other => whole.push(other),
+        }
+    }
+    whole
+}

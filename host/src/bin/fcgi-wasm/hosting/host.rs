@@ -1,0 +1,255 @@
+//! The applications, tenants and sockets of a configuration at work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use fcgi_wasm::{
+    AppFile, Catalogue, DocumentRoot, Documents, Engine, Observer, Router, Slot, Tenant,
+};
+
+use super::folder_of;
+use super::sockets::Sockets;
+use crate::args::CacheArgs;
+use crate::config::{self, App, Plan, Server, Socket};
+use crate::engine;
+
+pub(super) struct Host {
+    engine: Engine,
+    catalogue: Catalogue,
+    server: Server,
+    tenants: BTreeMap<String, (config::Tenant, Tenant)>,
+    apps: BTreeMap<String, (App, Slot)>,
+    /// For each tenant its document roots, and who serves them.
+    documents: BTreeMap<String, (Vec<config::Documents>, Documents)>,
+    sockets: Sockets,
+}
+
+/// Who serves the document roots that may be asked for on a socket.
+type Roots = BTreeMap<Option<String>, Documents>;
+
+impl Host {
+    pub(super) fn new(server: &Server, observers: &[Arc<dyn Observer>]) -> Result<Self> {
+        let cache = CacheArgs {
+            cache: server.cache.clone(),
+            no_cache: false,
+        };
+        let catalogue = Catalogue::new()
+            .loaded_max(server.loaded_apps)
+            .idle_max(server.idle_unload)
+            .compiles_max(server.compiles)
+            .wait_max(server.load_wait);
+        Ok(Self {
+            engine: engine::start(&cache, server.instances, observers)?,
+            catalogue,
+            server: server.clone(),
+            tenants: BTreeMap::new(),
+            apps: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            sockets: Sockets::new(observers),
+        })
+    }
+
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    pub(super) fn is_watching(&self) -> bool {
+        self.server.watch
+    }
+
+    /// Where applications are replaced. Document roots are looked at with each
+    /// request.
+    pub(super) fn watched_folders(&self) -> BTreeSet<PathBuf> {
+        let apps = self.apps.values().filter(|_| self.server.watch);
+        apps.map(|(app, _)| folder_of(&app.file)).collect()
+    }
+
+    /// Reads the configuration anew and changes over to it, or goes on as it is
+    /// and says why.
+    pub(super) async fn reload(&mut self, path: &Path) {
+        let applied = match config::load(path) {
+            Ok(plan) => self.apply(plan).await,
+            Err(error) => Err(error),
+        };
+        match applied {
+            Ok(()) => tracing::info!("{} was read again", path.display()),
+            Err(error) => {
+                tracing::error!("the configuration is refused, and the old one goes on:");
+                for line in format!("{error:#}").lines() {
+                    tracing::error!("{line}");
+                }
+            }
+        }
+    }
+
+    /// Changes over to this plan. What stays as it was is not touched; what is
+    /// new or changed is made ready first; then routes are swapped, and sockets
+    /// that are not wanted any more are closed.
+    ///
+    /// # Errors
+    ///
+    /// If a socket can not be opened. Then nothing has changed.
+    pub(super) async fn apply(&mut self, plan: Plan) -> Result<()> {
+        for missing in &plan.missing {
+            tracing::warn!("{missing}");
+        }
+        if plan.server != self.server {
+            tracing::warn!("what changed in [server] counts from the next start on");
+        }
+        let bound = self.sockets.bind(plan.sockets.values())?;
+        let kept_tenants = self.change_tenants(&plan);
+        self.change_apps(&plan, &kept_tenants).await;
+        let roots = self.change_documents(&plan, &kept_tenants);
+        for socket in plan.sockets.values() {
+            self.sockets
+                .route(socket, &routes(&self.apps, socket, &roots));
+        }
+        let drain_max = self.server.drain_timeout;
+        self.sockets.serve(bound, drain_max, |socket| {
+            routes(&self.apps, socket, &roots)
+        });
+        self.sockets.close_others(plan.sockets.values());
+        Ok(())
+    }
+
+    pub(super) async fn close(&mut self) {
+        self.sockets.close().await;
+    }
+
+    /// Those that stay as they were: what belongs to another is made anew.
+    fn change_tenants(&mut self, plan: &Plan) -> BTreeSet<String> {
+        let mut old = std::mem::take(&mut self.tenants);
+        let mut kept = BTreeSet::new();
+        for (name, wanted) in &plan.tenants {
+            let known = old.remove(name).filter(|(known, _)| known == wanted);
+            if known.is_some() {
+                kept.insert(name.clone());
+            }
+            let tenant = known.unwrap_or_else(|| {
+                let tenant = Tenant::new(&self.engine, name, wanted.budget.clone());
+                (wanted.clone(), tenant)
+            });
+            self.tenants.insert(name.clone(), tenant);
+        }
+        kept
+    }
+
+    async fn change_apps(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) {
+        let mut old = std::mem::take(&mut self.apps);
+        for (name, wanted) in &plan.apps {
+            let known = old.remove(name);
+            let is_kept = kept_tenants.contains(&wanted.tenant)
+                && known.as_ref().is_some_and(|(app, _)| app == wanted);
+            let Some((_, tenant)) = self.tenants.get(&wanted.tenant) else {
+                continue; // the plan has a tenant for each
+            };
+            let app = match known {
+                Some(known) if is_kept => known,
+                known => {
+                    let slot = self.slot(name, tenant, wanted);
+                    // One that was loaded is asked for: the new one is made
+                    // ready before the old one goes.
+                    let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
+                    let is_ready = match was_loaded || wanted.preload {
+                        true => is_loaded(name, &slot).await,
+                        false => true,
+                    };
+                    match known {
+                        Some(known) if was_loaded && !is_ready => known,
+                        _ => (wanted.clone(), slot),
+                    }
+                }
+            };
+            self.apps.insert(name.clone(), app);
+        }
+    }
+
+    fn slot(&self, name: &str, tenant: &Tenant, app: &App) -> Slot {
+        let source = AppFile::new(tenant, name, &app.file, app.policy.clone());
+        match app.preload {
+            true => self.catalogue.lasting_slot(name, tenant.name(), source),
+            false => self.catalogue.slot(name, tenant.name(), source),
+        }
+    }
+
+    fn change_documents(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) -> Roots {
+        let mut old = std::mem::take(&mut self.documents);
+        let mut roots = Roots::new();
+        let tenants: BTreeSet<_> = plan.documents.values().map(|root| &root.tenant).collect();
+        let mut groups: Vec<Option<String>> = tenants.into_iter().cloned().map(Some).collect();
+        groups.push(None);
+        for group in groups {
+            let wanted = plan.documents.values();
+            let wanted =
+                wanted.filter(|root| group.as_ref().is_none_or(|name| *name == root.tenant));
+            let wanted: Vec<_> = wanted.cloned().collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let key = group.clone().unwrap_or_default();
+            let are_kept = wanted
+                .iter()
+                .all(|root| kept_tenants.contains(&root.tenant));
+            let known = old.remove(&key);
+            let kept = known.filter(|(known, _)| are_kept && *known == wanted);
+            let (wanted, documents) = match kept {
+                Some(kept) => kept,
+                None => {
+                    let documents = self.documents(&wanted);
+                    (wanted, documents)
+                }
+            };
+            roots.insert(group, documents.clone());
+            self.documents.insert(key, (wanted, documents));
+        }
+        roots
+    }
+
+    fn documents(&self, wanted: &[config::Documents]) -> Documents {
+        let roots = wanted.iter().filter_map(|wanted| {
+            let (_, tenant) = self.tenants.get(&wanted.tenant)?;
+            let mut root = DocumentRoot::new(&wanted.root, tenant, wanted.policy.clone());
+            for owner in &wanted.owners {
+                root = root.owner(*owner);
+            }
+            Some(root)
+        });
+        Documents::new(&self.catalogue, roots)
+    }
+}
+
+/// Loads an application; if that fails the log says why, and the others are
+/// served.
+async fn is_loaded(name: &str, slot: &Slot) -> bool {
+    let loaded = slot.load().await;
+    if let Err(error) = &loaded {
+        tracing::warn!(app = %name, "refused: {error}");
+    }
+    loaded.is_ok()
+}
+
+/// Who answers on a socket.
+fn routes(apps: &BTreeMap<String, (App, Slot)>, socket: &Socket, roots: &Roots) -> Router {
+    let mut router = Router::new();
+    for (name, (app, slot)) in apps {
+        if !socket.is_for(name, app) {
+            continue;
+        }
+        if socket.app.is_some() {
+            router = router.route("/", slot.clone());
+            continue;
+        }
+        for route in &app.routes {
+            router = router.route(route, slot.clone());
+        }
+        if socket.choose_by_param {
+            router = router.name(name, slot.clone());
+        }
+    }
+    match roots.get(&socket.tenant) {
+        Some(documents) if socket.app.is_none() => router.otherwise(documents.clone()),
+        _ => router,
+    }
+}

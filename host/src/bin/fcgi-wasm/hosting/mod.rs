@@ -1,0 +1,120 @@
+//! Serving what a configuration calls for, and changing over to another one
+//! while requests run.
+
+mod host;
+mod sockets;
+
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use anyhow::Result;
+use fcgi_wasm::{Catalogue, Readiness, Refreshed, Watcher};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::config;
+use crate::observing::Observing;
+use crate::systemd;
+use host::Host;
+
+/// Serves until `stop` is ready, and reads the configuration anew each time
+/// that `reload` is told.
+pub(crate) async fn serve(
+    path: &Path,
+    observing: &Observing,
+    reload: &Notify,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Result<()> {
+    let plan = config::load(path)?;
+    let drain_timeout = plan.server.drain_timeout;
+    let mut host = Host::new(&plan.server, observing.observers())?;
+    tokio::select! {
+        applied = host.apply(plan) => applied?,
+        () = stop.as_mut() => return Ok(()),
+    }
+    let mut watcher = Watcher::new();
+    systemd::ready(&format!("serving {}", path.display()));
+    systemd::start_watchdog();
+    observing.set_readiness(Readiness::Ready);
+    loop {
+        watcher.watch(host.watched_folders());
+        // What changed before it was watched.
+        refresh(host.catalogue()).await;
+        let changed = async {
+            match host.is_watching() {
+                true => watcher.changed().await,
+                false => pending().await,
+            }
+        };
+        let is_asked = tokio::select! {
+            () = stop.as_mut() => break,
+            () = reload.notified() => true,
+            () = changed => false,
+        };
+        if is_asked {
+            tokio::select! {
+                () = host.reload(path) => {}
+                () = stop.as_mut() => break,
+            }
+        }
+    }
+    observing.set_readiness(Readiness::Stopping);
+    host.close().await;
+    drain(host.catalogue(), drain_timeout).await;
+    observing.flush();
+    Ok(())
+}
+
+/// Guests may work on after their answers.
+pub(crate) async fn drain(catalogue: &Catalogue, drain_timeout: std::time::Duration) {
+    if timeout(drain_timeout, catalogue.drained()).await.is_err() {
+        tracing::warn!("work after answers was cut off (--drain-timeout)");
+    }
+}
+
+/// Looks after the files of what is loaded, and says what came of it.
+async fn refresh(catalogue: &Catalogue) {
+    for (app, refreshed) in catalogue.refresh().await {
+        // What is refused has been told.
+        if refreshed == Refreshed::Replaced {
+            tracing::info!("{app}: the new version serves");
+        }
+    }
+}
+
+/// For one application without a configuration: looks after its file each time
+/// it is asked to, and by itself if that is wanted. Never ends.
+pub(crate) async fn keep_fresh(
+    catalogue: &Catalogue,
+    file: &Path,
+    reload: &Notify,
+    is_watching: bool,
+) {
+    let mut watcher = Watcher::new();
+    loop {
+        if is_watching {
+            watcher.watch([folder_of(file)]);
+        }
+        // What changed before it was watched, too.
+        refresh(catalogue).await;
+        let changed = async {
+            match is_watching {
+                true => watcher.changed().await,
+                false => pending().await,
+            }
+        };
+        tokio::select! {
+            () = reload.notified() => {}
+            () = changed => {}
+        }
+    }
+}
+
+/// The folder in which a file is replaced.
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
+}

@@ -1,0 +1,192 @@
+//! The sockets of a configuration, each a server of its own: so that one opens
+//! and closes without the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use fcgi_wasm::{FastCgi, Http, Listener, Observer, Router, Server, UnixPath};
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Listen, Socket};
+
+/// Those that are open, by the place that they listen at.
+pub(super) struct Sockets {
+    open: BTreeMap<String, Open>,
+    /// Who is told of their requests.
+    observers: Vec<Arc<dyn Observer>>,
+}
+
+struct Open {
+    socket: Socket,
+    router: Router,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// A socket that is bound, and not served yet.
+pub(super) struct Bound {
+    place: String,
+    socket: Socket,
+    listener: Listener,
+}
+
+impl Sockets {
+    pub(super) fn new(observers: &[Arc<dyn Observer>]) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            observers: observers.to_vec(),
+        }
+    }
+
+    /// Binds those that are not open yet. Nothing is served before all of them
+    /// could be.
+    pub(super) fn bind<'s>(&self, wanted: impl Iterator<Item = &'s Socket>) -> Result<Vec<Bound>> {
+        let mut bound = Vec::new();
+        for socket in wanted {
+            let place = socket.listen.place();
+            if self.open.contains_key(&place) {
+                continue;
+            }
+            bound.push(Bound {
+                place,
+                listener: listener(&socket.listen)?,
+                socket: socket.clone(),
+            });
+        }
+        Ok(bound)
+    }
+
+    /// Serves what was bound, by these routes from the first request on.
+    pub(super) fn serve(
+        &mut self,
+        bound: Vec<Bound>,
+        drain_max: Duration,
+        routes: impl Fn(&Socket) -> Router,
+    ) {
+        for Bound {
+            place,
+            socket,
+            listener,
+        } in bound
+        {
+            let router = routes(&socket);
+            let mut server = Server::new(router.clone())
+                .connections_max(socket.max_connections)
+                .drain_max(drain_max);
+            for observer in &self.observers {
+                server = server.observe(observer.clone());
+            }
+            let server = match socket.listen {
+                Listen::Http { .. } => server.listen(listener, http(&socket)),
+                _ => server.listen(listener, fastcgi(&socket)),
+            };
+            let stop = CancellationToken::new();
+            let stopped = stop.clone().cancelled_owned();
+            let open = Open {
+                socket,
+                router,
+                stop,
+                server: tokio::spawn(server.run_until(stopped)),
+            };
+            self.open.insert(place, open);
+        }
+    }
+
+    /// Sends the requests of a socket to these routes from now on.
+    pub(super) fn route(&mut self, socket: &Socket, routes: &Router) {
+        let Some(open) = self.open.get_mut(&socket.listen.place()) else {
+            return;
+        };
+        open.router.replace(routes);
+        if !is_served_alike(&open.socket, socket) {
+            tracing::warn!(
+                "the socket {} keeps the settings that it was opened with until a restart",
+                socket.listen.place()
+            );
+        }
+    }
+
+    /// Stops listening at all places but these. The requests under way there
+    /// end in their own time.
+    pub(super) fn close_others<'s>(&mut self, wanted: impl Iterator<Item = &'s Socket>) {
+        let wanted: Vec<_> = wanted.map(|socket| socket.listen.place()).collect();
+        self.open.retain(|place, open| {
+            let stays = wanted.contains(place);
+            if !stays {
+                tracing::info!("no longer listening on {place}");
+                open.stop.cancel();
+            }
+            stays
+        });
+    }
+
+    /// Stops listening everywhere, and waits until the requests have ended.
+    pub(super) async fn close(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        for open in open.values() {
+            open.stop.cancel();
+        }
+        let servers = open.into_values().map(|open| open.server);
+        join_all(servers).await;
+    }
+}
+
+/// Whether only who answers differs.
+fn is_served_alike(one: &Socket, other: &Socket) -> bool {
+    let without_routes = |socket: &Socket| Socket {
+        app: None,
+        tenant: None,
+        choose_by_param: false,
+        ..socket.clone()
+    };
+    without_routes(one) == without_routes(other)
+}
+
+fn listener(listen: &Listen) -> Result<Listener> {
+    Ok(match listen {
+        Listen::Unix {
+            path,
+            mode,
+            owner,
+            group,
+        } => {
+            let mut socket = UnixPath::new(path).mode(*mode);
+            if let Some(owner) = owner {
+                socket = socket.owner(*owner);
+            }
+            if let Some(group) = group {
+                socket = socket.group(*group);
+            }
+            Listener::unix(socket)?
+        }
+        Listen::Tcp { address, clients } | Listen::Http { address, clients } => {
+            match clients.as_slice() {
+                [] => Listener::tcp(*address)?,
+                clients => Listener::tcp_for(*address, clients.to_vec())?,
+            }
+        }
+    })
+}
+
+fn fastcgi(socket: &Socket) -> FastCgi {
+    let fastcgi = FastCgi::default()
+        .connections_max(socket.max_connections)
+        .multiplex(socket.multiplex)
+        .idle_max(socket.idle_timeout)
+        .hang_up_when_broken(socket.hang_up_when_broken);
+    match &socket.mount {
+        Some(mount) => fastcgi.mount(mount.clone()),
+        None => fastcgi,
+    }
+}
+
+fn http(socket: &Socket) -> Http {
+    match &socket.mount {
+        Some(mount) => Http::default().mount(mount.clone()),
+        None => Http::default(),
+    }
+}
