@@ -168,11 +168,12 @@ fn what_can_not_be_served_is_refused_and_the_old_version_serves() -> Outcome {
     let file = folder.path().join("app.wasm");
     deploy(&file, "one");
     let program = Program::serve(&file, &[]);
+    assert!(answers(&program, "one"));
     let too_large = "(module (memory (export \"memory\") 60000) (func (export \"_start\")))";
     for (broken, reason) in [
         ("", "is empty"),
         ("#!/bin/sh", "is a script"),
-        ("(module (nonsense))", "can not be compiled"),
+        ("(module (nonsense))", "not valid in the text format"),
         ("(module)", "app.wasm"),
         (too_large, "--memory"),
     ] {
@@ -195,6 +196,7 @@ fn a_half_copied_file_is_served_only_when_it_is_whole() -> Outcome {
     let file = folder.path().join("app.wasm");
     deploy(&file, "one");
     let program = Program::serve(&file, &["--watch"]);
+    assert!(answers(&program, "one"));
     let whole = fs::read(guest("naughty")?).expect("read");
     let (first, rest) = whole.split_at(whole.len() / 2);
     fs::write(&file, first).expect("half is copied");
@@ -214,7 +216,7 @@ fn a_half_copied_file_is_served_only_when_it_is_whole() -> Outcome {
 
 fn reload_signals_nobody_else() -> Outcome {
     let mut other = std::process::Command::new("sleep")
-        .arg("60")
+        .arg("600")
         .spawn()
         .expect("started");
     let output = run(&["reload", &other.id().to_string()]);
