@@ -6,6 +6,7 @@ mod doctor;
 mod hosting;
 mod line;
 mod manual;
+mod new;
 mod observing;
 mod request;
 mod serve;
@@ -13,7 +14,7 @@ pub(crate) mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
+use clap::{Args as ArgGroup, Parser, Subcommand};
 
 pub(crate) use app::AppArgs;
 pub(crate) use conf::{Conf, Kind};
@@ -21,6 +22,7 @@ pub(crate) use doctor::{ConnectAs, Doctor};
 pub(crate) use hosting::{Config, ConfigCommand, Reload};
 pub(crate) use line::with_command;
 pub(crate) use manual::{Completions, Man};
+pub(crate) use new::{Language, New};
 pub(crate) use observing::{Observing, Place, Status, Top};
 pub(crate) use request::Request;
 pub(crate) use serve::{LogPlace, Places, Serve};
@@ -120,24 +122,4 @@ pub(crate) struct Compile {
     pub(crate) apps: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
-}
-
-/// Write a small project that builds, tests and serves, and say how
-#[derive(ArgGroup, Debug)]
-pub(crate) struct New {
-    /// The folder to make, whose name is the project's
-    #[arg(value_name = "NAME")]
-    pub(crate) folder: PathBuf,
-    /// The language to write it in
-    #[arg(long)]
-    pub(crate) lang: Language,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Language {
-    Rust,
-    Python,
-    Javascript,
-    Go,
-    C,
 }
