@@ -71,6 +71,8 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> 
         ms(begun) / number as f64,
     );
 
+    // Not beside the other one: pages that both share would count by half.
+    let alone = alone(program, folder)?;
     let socket = folder.join("s");
     let begun = Instant::now();
     let mut serve = Command::new(program);
@@ -85,7 +87,7 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> 
     report("memory with none loaded, KiB", empty);
     report(
         "of that per application, KiB",
-        (empty - alone(program, folder)?) / number as f64,
+        (empty - alone) / number as f64,
     );
 
     let asked = number.min(ASKED);
