@@ -181,10 +181,12 @@ fn what_can_not_be_served_is_refused_and_the_old_version_serves() -> Outcome {
         program.signal(Signal::HUP);
         wait_until(&format!("{broken:?} is refused: {reason}"), || {
             let log = program.log();
-            let refused = log
+            let mut refused = log
                 .lines()
                 .filter(|line| line.contains("the new version is refused"));
-            refused.last().is_some_and(|line| line.contains(reason))
+            refused
+                .next_back()
+                .is_some_and(|line| line.contains(reason))
         });
         assert!(answers(&program, "one"), "{broken}");
     }
