@@ -110,7 +110,10 @@ pub(super) fn braces(text: &str, end: End) -> Result<Vec<Directive>> {
             _ if letter.is_whitespace() => {}
             '#' => while letters.next_if(|&next| next != '\n').is_some() {},
             ';' if end == End::Semicolon => tree.add(std::mem::take(&mut current)),
-            '{' => {
+            // `{name}` is a placeholder in Caddy, where a block's brace stands alone.
+            '{' if end == End::Semicolon
+                || letters.peek().is_none_or(|next| next.is_whitespace()) =>
+            {
                 current.line = if current.words.is_empty() {
                     line
                 } else {
@@ -142,11 +145,12 @@ pub(super) fn braces(text: &str, end: End) -> Result<Vec<Directive>> {
                     }
                 } else {
                     word.push(letter);
-                    let is_inside = |next: &char| {
-                        let ends = matches!(next, ';') && end == End::Semicolon;
-                        !(next.is_whitespace() || ends || (*next == '{' && end == End::Semicolon))
-                    };
-                    while let Some(next) = letters.next_if(is_inside) {
+                    while let Some(next) = letters.next_if(|&next| match next {
+                        ';' => end == End::Line,
+                        // `${name}` is a variable in nginx, and no block.
+                        '{' => end == End::Line || word.ends_with('$'),
+                        _ => !next.is_whitespace(),
+                    }) {
                         word.push(next);
                         // A variable's ${name} is no block.
                         if next == '$' && letters.next_if_eq(&'{').is_some() {
@@ -295,7 +299,8 @@ mod tests {
 
     #[test]
     fn caddy_has_lines() {
-        let tree = braces("x.org {\n a b\n c {\n  d\n }\n}\n", End::Line).expect("a tree");
+        let text = "x.org {\n a {b}\n c {\n  d\n }\n}\n";
+        let tree = braces(text, End::Line).expect("a tree");
         let names: Vec<_> = all(&tree)
             .iter()
             .map(|one| one.word(0).to_owned())
