@@ -88,7 +88,7 @@ fn check_tells_what_else_a_file_is() -> Outcome {
     let cases: &[(&[u8], &str)] = &[
         (b"", "is empty"),
         (b"hello", "is no WebAssembly component"),
-        (b"\0asm\x0d\0\x01\0\xff\xff", "can not be compiled"),
+        (b"\0asm\x0d\0\x01\0\xff\xff", "is not valid WebAssembly"),
     ];
     for (bytes, expected) in cases {
         let path = folder.path().join("app.wasm");
@@ -140,13 +140,13 @@ fn request_asks_a_running_server() -> Outcome {
         "-p",
         "REMOTE_USER=ada",
         "-p",
-        "SCRIPT_NAME=/app",
+        "DOCUMENT_ROOT=/srv",
         "-H",
         "X-Test: 1",
     ]);
     let answer = text(&output.stdout);
     assert!(answer.contains("\nREMOTE_USER=ada\n"), "{answer}");
-    assert!(answer.contains("\nSCRIPT_NAME=/app\n"), "{answer}");
+    assert!(answer.contains("\nDOCUMENT_ROOT=/srv\n"), "{answer}");
     let output = succeed(&[
         "request",
         socket,

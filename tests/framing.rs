@@ -124,13 +124,13 @@ fn conformance_07_no_params_are_400() -> Outcome {
 
 fn conformance_08_the_last_param_of_a_name_wins() -> Outcome {
     let local = Local::serve(|request: fcgi_wasm::Request| async move {
-        let name = request.params.text("SCRIPT_NAME").unwrap_or_default();
+        let name = request.params.text("DOCUMENT_ROOT").unwrap_or_default();
         let text = name.into_owned();
         Ok(fcgi_wasm::Response::text(http::StatusCode::OK, text))
     });
     let mut list = get_params("/x");
-    list.push(("SCRIPT_NAME", "/first"));
-    list.push(("SCRIPT_NAME", "/last"));
+    list.push(("DOCUMENT_ROOT", "/first"));
+    list.push(("DOCUMENT_ROOT", "/last"));
     let mut request = begin(1, RESPONDER, false);
     request.extend(params(1, &list));
     request.extend(stdin(1, &[]));
