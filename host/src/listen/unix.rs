@@ -23,6 +23,10 @@ use crate::setup::SetupError;
 /// be any user of the web server.
 const MODE: u32 = 0o660;
 
+/// The longest path that a unix socket can have: the 108 bytes of `sun_path`
+/// (unix(7)) without the NUL at the end.
+const PATH_MAX: usize = 107;
+
 /// How long another server that starts is waited for: it needs some
 /// milliseconds.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -110,12 +114,14 @@ pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, SocketFile), Setup
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
+    let beside = folder.join(format!(".{}", std::process::id()));
+    check_length(path, &beside)?;
     let _lock = lock(folder).map_err(cannot)?;
     check_place(path)?;
-    let mut beside = path.clone().into_os_string();
-    beside.push(format!(".{}", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let _ = fs::remove_file(&beside);
+    if fs::symlink_metadata(&beside).is_ok_and(|file| file.file_type().is_socket()) {
+        // Left by a process that was killed here, and had our number.
+        let _ = fs::remove_file(&beside);
+    }
     let listener = UnixListener::bind(&beside).map_err(cannot)?;
     let finish = || {
         if socket.owner.is_some() || socket.group.is_some() {
@@ -135,6 +141,20 @@ pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, SocketFile), Setup
         inode: file.ino(),
     };
     Ok((listener, file))
+}
+
+/// Whether the addresses of the socket, at its place and beside it, fit.
+fn check_length(path: &Path, beside: &Path) -> Result<(), SetupError> {
+    let length = path.as_os_str().len().max(beside.as_os_str().len());
+    if length <= PATH_MAX {
+        return Ok(());
+    }
+    Err(SetupError::new(format!(
+        "cannot listen on {}: the path of a unix socket has at most {PATH_MAX} bytes, and this \
+         one, or that of {} beside it, where it is made, has {length}: choose a shorter one",
+        path.display(),
+        beside.file_name().unwrap_or_default().display(),
+    )))
 }
 
 /// Whether the place is free, or held by a socket that nobody listens on.
@@ -230,6 +250,19 @@ mod tests {
         let pid = std::process::id().to_string();
         assert!(error.contains(&pid), "{error:?} names process {pid}");
         drop((listener, file));
+    }
+
+    #[test]
+    fn a_path_may_be_as_long_as_the_system_lets_it_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name_length = PATH_MAX - folder.path().as_os_str().len() - 1;
+        let path = folder.path().join("s".repeat(name_length));
+        let _open = bind(UnixPath::new(&path)).expect("bound");
+        assert!(UnixStream::connect(&path).is_ok());
+        let path = folder.path().join("s".repeat(name_length + 1));
+        let error = bind(UnixPath::new(&path)).expect_err("too long");
+        assert!(error.to_string().contains("at most 107 bytes"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]
