@@ -84,6 +84,10 @@ fn tcp_servers_are_examined_too() -> Outcome {
     let (report, is_well) = doctor(Path::new(&address), &["--path", "/x?y=1"]);
     assert!(is_well, "{report}");
     contains(&report, &["ok    answer   GET /x?y=1: 200 OK"]);
+    // As web servers' files have it, whichever of its addresses that is.
+    let named = address.replace("127.0.0.1", "localhost");
+    let (report, is_well) = doctor(Path::new(&named), &[]);
+    assert!(is_well, "{report}");
     Ok(())
 }
 

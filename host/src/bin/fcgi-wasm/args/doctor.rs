@@ -19,7 +19,7 @@ Examples:
       fcgi-wasm doctor 127.0.0.1:9000 --path /app/login --mount /app
       fcgi-wasm doctor /run/php/php-fpm.sock -p SCRIPT_FILENAME=/srv/index.php")]
 pub(crate) struct Doctor {
-    /// A unix socket, or a TCP address like 127.0.0.1:9000
+    /// A unix socket, or a TCP address like 127.0.0.1:9000 or localhost:9000
     pub(crate) target: String,
     /// The user that the web server runs as [default: the first there is of www-data, nginx, http, caddy]
     #[arg(long)]

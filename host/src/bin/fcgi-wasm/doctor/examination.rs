@@ -33,9 +33,17 @@ const NAMES: &[&str] = &[
 /// How many lines for the error log are shown.
 const STDERR_LINES_SHOWN: usize = 10;
 
-pub(super) fn connect_tcp(address: SocketAddr) -> Result<Link, String> {
-    let stream = TcpStream::connect_timeout(&address, CONNECT_WAIT);
-    stream.map(Link::Tcp).map_err(|error| error.to_string())
+/// Connects to the first address of a host that answers.
+pub(super) fn connect_tcp(addresses: &[SocketAddr]) -> Result<Link, String> {
+    let mut outcome = Err("the name has no address".to_owned());
+    for address in addresses {
+        let stream = TcpStream::connect_timeout(address, CONNECT_WAIT);
+        outcome = stream.map(Link::Tcp).map_err(|error| error.to_string());
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 pub(super) fn connect_unix(path: &Path) -> Result<Link, String> {

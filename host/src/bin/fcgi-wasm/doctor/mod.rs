@@ -4,7 +4,7 @@ mod examination;
 mod report;
 mod talk;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,15 +17,18 @@ use report::Report;
 
 pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
     let mut report = Report::new();
-    if let Ok(address) = args.target.parse::<SocketAddr>() {
-        examine(&mut report, args, &mut || connect_tcp(address))?;
-    } else {
-        let path = Path::new(&args.target);
-        if find_socket(&mut report, path)? {
+    let path = Path::new(&args.target);
+    match args.target.to_socket_addrs() {
+        Ok(found) if !path.exists() => {
+            let addresses: Vec<SocketAddr> = found.collect();
+            examine(&mut report, args, &mut || connect_tcp(&addresses))?;
+        }
+        _ if find_socket(&mut report, path)? => {
             let visitor = Visitor::find(args.user.as_deref())?;
             check_access(&mut report, path, visitor.as_ref())?;
             examine(&mut report, args, &mut || connect_unix(path))?;
         }
+        _ => {}
     }
     Ok(match report.has_failed() {
         true => ExitCode::FAILURE,
