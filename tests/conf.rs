@@ -229,6 +229,37 @@ fn serve(
             reply.text()
         );
     }
+    drop((web, program));
+    for (mount, path) in [("/", ""), ("/app.v2", "/app.v2")] {
+        matters(kind, mount, path, &start)?;
+    }
+    Ok(())
+}
+
+/// What the blocks of the manual do besides, the printed ones do too.
+fn matters(
+    kind: &str,
+    mount: &str,
+    path: &str,
+    start: &impl Fn(String) -> Result<Daemon, Skip>,
+) -> Outcome {
+    let program = Program::serve(&guest("naughty")?, &[]);
+    let socket = program.socket();
+    let socket = socket.to_str().expect("text");
+    let web = start(printed(kind, &["--socket", socket, "--mount", mount]))?;
+    let mut client = web.connect();
+    client.send(&format!(
+        "GET {path}/headers HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\nProxy: evil\r\n\r\n"
+    ));
+    let text = client.reply(false).text();
+    let has = |line: &str| text.lines().any(|known| known == line);
+    assert!(has("authorization: Basic YTpi"), "{kind} {mount}: {text}");
+    assert!(!text.contains("evil"), "{kind} {mount}: {text}");
+    let reply = web.connect().get(&format!("{path}/wide-head/60"));
+    assert_eq!(reply.head.status, 200, "{kind} {mount}: {}", reply.text());
+    let body = vec![b'b'; 3_000_000];
+    let reply = web.connect().post(&format!("{path}/echo"), &body);
+    assert!(reply.body == body, "{kind} {mount}: {}", reply.body.len());
     Ok(())
 }
 

@@ -1,22 +1,25 @@
 //! Header fields, there and back.
 
-use super::setup::Server;
+use super::setup::{Behind, Server};
 use crate::support::Outcome;
 use crate::support::certificate::Tls;
 
 pub(super) fn request_fields(server: &'static Server) -> Outcome {
-    let behind = server.root("naughty", &[])?;
+    fields_arrive(server.name, &server.root("naughty", &[])?, "")?;
+    fields_arrive(server.name, &server.sub_path("naughty")?, "/app")
+}
+
+fn fields_arrive(name: &str, behind: &Behind, mount: &str) -> Outcome {
     let mut client = behind.connect();
     let long = "l".repeat(5000);
     client.send(&format!(
-        "GET /headers HTTP/1.1\r\nHost: test.example\r\nCookie: a=1; b=\"x,y\"\r\n\
+        "GET {mount}/headers HTTP/1.1\r\nHost: test.example\r\nCookie: a=1; b=\"x,y\"\r\n\
          Authorization: Basic YTpi\r\nX-Twice: 1\r\nX-Twice: 2\r\nProxy: evil\r\n\
          X-Long: {long}\r\nX-Latin: caf\u{e9}\r\nConnection: keep-alive\r\nTE: trailers\r\n\r\n"
     ));
     let text = client.reply(false).text();
     let lines: Vec<&str> = text.lines().collect();
     let has = |line: &str| lines.contains(&line);
-    let name = server.name;
     assert!(has("cookie: a=1; b=\"x,y\""), "{name}: {text}");
     assert!(has("authorization: Basic YTpi"), "{name}: {text}");
     assert!(has("host: test.example"), "{name}: {text}");
@@ -49,15 +52,20 @@ pub(super) fn response_fields(server: &'static Server) -> Outcome {
 }
 
 pub(super) fn large(server: &'static Server) -> Outcome {
-    let behind = server.root("naughty", &[])?;
-    for fields in [5, 16, 30] {
-        let reply = behind.connect().get(&format!("/wide-head/{fields}"));
-        let (name, status) = (server.name, reply.head.status);
+    large_heads_pass(server.name, &server.root("naughty", &[])?, "")?;
+    large_heads_pass(server.name, &server.sub_path("naughty")?, "/app")
+}
+
+fn large_heads_pass(name: &str, behind: &Behind, mount: &str) -> Outcome {
+    for fields in [5, 16, 30, 60] {
+        let target = format!("{mount}/wide-head/{fields}");
+        let reply = behind.connect().get(&target);
+        let status = reply.head.status;
         assert_eq!(status, 200, "{name}: {fields} KiB: {}", reply.text());
         let value = reply.head.field(&format!("x-{}", fields - 1));
         assert_eq!(value.map(str::len), Some(1000), "{name}: {fields} KiB");
     }
-    let reply = behind.connect().get("/big-head/7000");
+    let reply = behind.connect().get(&format!("{mount}/big-head/7000"));
     assert_eq!(reply.head.field("x-big").map(str::len), Some(7000));
     Ok(())
 }

@@ -10,6 +10,10 @@ use anyhow::{Context, Result};
 
 use crate::args::Conf;
 
+/// What to set HAProxy's `tune.bufsize` to, bytes: heads of some 60 KiB fit
+/// then, and uploads pass, which over 65543 they do not (2.6).
+const HAPROXY_BYTES: usize = 65_536;
+
 pub(crate) fn run(args: &Conf) -> Result<ExitCode> {
     if let Some(file) = &args.check {
         return check::run(args, file);

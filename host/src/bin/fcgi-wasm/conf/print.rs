@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use fcgi_wasm::cgi::HEAD_BYTES_MAX;
 
+use super::HAPROXY_BYTES;
 use crate::args::{Conf, Kind};
 use crate::reach::Visitor;
 
@@ -15,10 +16,6 @@ const PATIENCE_SECONDS: u64 = 5;
 
 /// What a head needs beside its own bytes, KiB: the headers of its records.
 const RECORDS_KIB: usize = 4;
-
-/// What HAProxy needs beside a head, KiB: what it keeps free to rewrite, and
-/// its own notes on each field.
-const HAPROXY_KIB: usize = 16;
 
 /// Lines may begin with marks, which say for which case they are.
 const MARKS: [&str; 4] = ["[mount]", "[root]", "[unix]", "[tcp]"];
@@ -114,10 +111,7 @@ fn fill(template: &str, args: &Conf) -> Result<String> {
             "head_kib",
             (HEAD_BYTES_MAX / 1024 + RECORDS_KIB).to_string(),
         ),
-        (
-            "haproxy_bytes",
-            (HEAD_BYTES_MAX + HAPROXY_KIB * 1024).to_string(),
-        ),
+        ("haproxy_bytes", HAPROXY_BYTES.to_string()),
     ];
     let holds = |mark: &str| match mark {
         "[mount]" => !mount.is_empty(),

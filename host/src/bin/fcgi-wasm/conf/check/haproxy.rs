@@ -2,6 +2,7 @@
 
 use fcgi_wasm::cgi::HEAD_BYTES_MAX;
 
+use super::super::HAPROXY_BYTES;
 use super::directive::Directive;
 use super::findings::Check;
 use super::place::seconds;
@@ -9,6 +10,10 @@ use crate::reach::Address;
 
 /// What `tune.bufsize` is unless set, bytes.
 const BUFFER_BYTES: u64 = 16_384;
+
+/// With more HAProxy (2.6) fills records with more than the 65535 bytes whose
+/// length they can tell (FastCGI 1.0 §3.3), and their header of 8 bytes.
+const BUFFER_BYTES_MAX: u64 = 65_543;
 
 pub(super) fn check(check: &mut Check, tree: &[Directive]) {
     for app in tree.iter().filter(|section| section.is("fcgi-app")) {
@@ -50,6 +55,14 @@ fn check_app(check: &mut Check, app: &Directive) {
             check.mistake(split.line, what, seen, "path-info ^()(/.*)$");
         }
         Some(_) => {}
+    }
+    let passes = |one: &Directive| {
+        one.is("pass-header") && one.word(1).eq_ignore_ascii_case("authorization")
+    };
+    if !app.children.iter().any(passes) {
+        let what = "no pass-header authorization";
+        let seen = "the application sees no Authorization: logins by it fail";
+        check.note(line, what, seen, "pass-header authorization");
     }
     if find(app, "docroot").is_none() {
         let what = "no docroot, which HAProxy demands";
@@ -116,15 +129,24 @@ fn check_backend(check: &mut Check, backend: &Directive, tree: &[Directive]) {
         let is = milliseconds(timeout.word(2));
         check.patience(timeout.line, "timeout server", is, "timeout server {}s");
     }
-    let mut globals = tree.iter().filter(|section| section.is("global"));
-    let buffer = globals.find_map(|section| find(section, "tune.bufsize"));
+    let globals = tree.iter().filter(|section| section.is("global"));
+    let buffer = globals
+        .filter_map(|section| find(section, "tune.bufsize"))
+        .last();
     let is = buffer.map_or(Some(BUFFER_BYTES), |found| found.word(1).parse().ok());
     if let Some(is) = is.filter(|&is| is < HEAD_BYTES_MAX as u64) {
         let line = buffer.map_or(uses.line, |found| found.line);
         let what =
             format!("tune.bufsize is {is} bytes; the server allows heads of {HEAD_BYTES_MAX}");
         let seen = "502 for answers with large cookies, of some 15 KB by default";
-        check.mistake(line, &what, seen, "tune.bufsize 81920   # in `global`");
+        let cure = format!("tune.bufsize {HAPROXY_BYTES}   # in `global`");
+        check.mistake(line, &what, seen, &cure);
+    }
+    if let (Some(buffer), Some(is)) = (buffer, is.filter(|&is| is > BUFFER_BYTES_MAX)) {
+        let what = format!("tune.bufsize is {is} bytes, over what a FastCGI record can hold");
+        let seen = "uploads over 64 KiB that break off, with HAProxy 2.6";
+        let cure = format!("tune.bufsize {HAPROXY_BYTES}   # in `global`");
+        check.mistake(buffer.line, &what, seen, &cure);
     }
 }
 
