@@ -2,17 +2,21 @@
 //! line.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use crate::support::Outcome;
+use crate::support::manual::{block, blocks};
 use crate::support::process::run;
 
 tests![
     mistakes_of_nginx_are_found,
+    what_stands_in_other_files_is_not_missed,
     mistakes_of_apache_are_found,
     mistakes_of_lighttpd_are_found,
     mistakes_of_caddy_are_found,
     mistakes_of_haproxy_are_found,
+    the_manuals_blocks_are_without_mistakes,
     sockets_are_looked_at,
     a_socket_out_of_the_users_reach_is_found,
     what_can_not_be_checked_is_told,
@@ -33,7 +37,10 @@ fn found(kind: &str, text: &str, arguments: &[&str]) -> (Vec<String>, Option<i32
     let socket = socket.to_str().expect("text");
     fs::write(&file, text.replace("SOCKET", socket)).expect("written");
     let file = file.to_str().expect("text");
-    let mut line = vec!["conf", kind, "--check", file];
+    let mut line = vec!["conf", "--check", file];
+    if !kind.is_empty() {
+        line.push(kind);
+    }
     line.extend(arguments);
     let output = run(&line);
     let said = [output.stdout, output.stderr].concat();
@@ -161,6 +168,15 @@ fn mistakes_of_nginx_are_found() -> Outcome {
     Ok(())
 }
 
+fn what_stands_in_other_files_is_not_missed() -> Outcome {
+    let text = "location / {\n include snippets/app.conf;\n fastcgi_pass unix:SOCKET;\n}\n";
+    check("nginx", &[(text, &[])]);
+    let (lines, _) = found("nginx", text, &["--user", "root"]);
+    let told = "2: note: included files are not read";
+    assert_eq!(lines.first().map(String::as_str), Some(told), "{lines:#?}");
+    Ok(())
+}
+
 fn mistakes_of_apache_are_found() -> Outcome {
     let recipe = "ProxyFCGISetEnvIf true PATH_INFO /x\nProxyFCGISetEnvIf true SCRIPT_NAME /a\n";
     let app = "ProxyPass /app unix:SOCKET|fcgi://a/app";
@@ -273,19 +289,24 @@ fn mistakes_of_caddy_are_found() -> Outcome {
 }
 
 fn mistakes_of_haproxy_are_found() -> Outcome {
-    const GOOD: &str = "global\n tune.bufsize 81920\nfcgi-app a\n log-stderr global\n docroot /\n path-info ^()(/.*)$\n";
+    const GOOD: &str = "global\n tune.bufsize 65536\nfcgi-app a\n log-stderr global\n docroot /\n path-info ^()(/.*)$\n";
     let cases: &[(&str, &str, Mistakes<'_>)] = &[
         ("", "", &[]),
         (" log-stderr global\n", "", &[(3, "no log-stderr")]),
         (" path-info ^()(/.*)$\n", "", &[(3, "no path-info")]),
         (" docroot /\n", "", &[(3, "no docroot")]),
-        (" tune.bufsize 81920\n", "", &[(8, "tune.bufsize is 16384")]),
+        (" tune.bufsize 65536\n", "", &[(8, "tune.bufsize is 16384")]),
         (
             "",
             " timeout server 5000\n",
             &[(10, "under the server's --timeout")],
         ),
         ("", " server t unix@SOCKET\n", &[(10, "no proto fcgi")]),
+        (
+            "",
+            "global\n tune.bufsize 65544\n",
+            &[(11, "over what a FastCGI record can hold")],
+        ),
         (
             "",
             "fcgi-app b\n option mpxs-conns\n log-stderr global\n docroot /\n path-info ^()(/.*)$\n",
@@ -301,6 +322,37 @@ fn mistakes_of_haproxy_are_found() -> Outcome {
         let server = " server s unix@SOCKET proto fcgi\n";
         let text = format!("{good}backend b\n use-fcgi-app a\n{server}{with}");
         check("haproxy", &[(&text, mistakes)]);
+    }
+    let text = format!("{GOOD}backend b\n use-fcgi-app a\n server s unix@SOCKET proto fcgi\n");
+    for (passed, notes) in [("", 1), (" pass-header Authorization\n", 0)] {
+        let text = text.replace(" docroot /\n", &format!(" docroot /\n{passed}"));
+        let (lines, _) = found("haproxy", &text, &["--user", "root"]);
+        let is_note = |line: &&String| line.contains("3: note: no pass-header authorization");
+        assert_eq!(lines.iter().filter(is_note).count(), notes, "{lines:#?}");
+    }
+    Ok(())
+}
+
+/// Those that take a flag or a warning, which the page has beside them.
+const DOUBTFUL: &[(&str, &str)] = &[("lighttpd", "quirk"), ("haproxy", "multiplexed")];
+
+fn the_manuals_blocks_are_without_mistakes() -> Outcome {
+    const CHECKED: &[&str] = &["nginx", "apache", "lighttpd", "caddy", "haproxy"];
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address").to_string();
+    for (kind, name) in blocks() {
+        let is_doubtful = DOUBTFUL.contains(&(kind, name));
+        if !CHECKED.contains(&kind) || is_doubtful || name.starts_with("fcgid") {
+            continue;
+        }
+        let text = block(kind, name).replace("/run/app.sock", "SOCKET");
+        let text = text.replace("127.0.0.1:9000", &address);
+        let (lines, status) = found(kind, &text, &["--user", "root"]);
+        assert_eq!(status, Some(0), "{kind} {name}: {lines:#?}");
+        // Recognised without its name, and called by it.
+        let (lines, _) = found("", &text, &["--user", "root"]);
+        let last = lines.last().map_or("", String::as_str).to_ascii_lowercase();
+        assert!(last.contains(&format!("as {kind} has it")), "{lines:#?}");
     }
     Ok(())
 }

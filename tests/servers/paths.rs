@@ -21,6 +21,7 @@ pub(super) fn the_url_root(server: &'static Server) -> Outcome {
         ("/p", "/p"),
         ("/foo%20bar/x/y?q=1%202&x=%26+y", "/foo bar/x/y"),
         ("/p/", "/p/"),
+        ("/a%2Fb/100%25/x?y=%2F", "/a/b/100%/x"),
     ] {
         let text = behind.connect().get(target).text();
         check(server.name, &text, target, "", path_info);
@@ -34,6 +35,7 @@ pub(super) fn a_sub_path(server: &'static Server) -> Outcome {
         ("/app", ""),
         ("/app/", "/"),
         ("/app/foo%20bar/app/y?q=1%202&x=%26+y", "/foo bar/app/y"),
+        ("/app/a%2Fb/100%25/x?y=%2F", "/a/b/100%/x"),
     ] {
         let text = behind.connect().get(target).text();
         check(server.name, &text, target, "/app", path_info);

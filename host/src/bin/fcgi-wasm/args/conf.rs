@@ -57,3 +57,18 @@ pub(crate) enum Kind {
     Supervisor,
     Systemd,
 }
+
+impl Kind {
+    /// As those who make it spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Apache => "Apache",
+            Self::Lighttpd => "lighttpd",
+            Self::Caddy => "Caddy",
+            Self::Haproxy => "HAProxy",
+            Self::Supervisor => "Supervisor",
+            Self::Systemd => "systemd",
+        }
+    }
+}

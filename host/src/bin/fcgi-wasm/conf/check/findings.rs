@@ -1,5 +1,6 @@
 //! What was found in a configuration.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::reach::Visitor;
@@ -23,6 +24,8 @@ pub(super) struct Check {
     /// How many places pass requests to FastCGI.
     pub(super) places: usize,
     pub(super) findings: Vec<Finding>,
+    /// What was found by line: what holds for several places is told once.
+    pub(super) known: HashSet<(usize, String)>,
 }
 
 impl Check {
@@ -36,8 +39,7 @@ impl Check {
 
     fn find(&mut self, line: usize, is_mistake: bool, what: &str, seen: &str, cure: &str) {
         let [what, seen, cure] = [what, seen, cure].map(str::to_owned);
-        let is_known = |known: &Finding| known.line == line && known.what == what;
-        if !self.findings.iter().any(is_known) {
+        if self.known.insert((line, what.clone())) {
             self.findings.push(Finding {
                 line,
                 is_mistake,

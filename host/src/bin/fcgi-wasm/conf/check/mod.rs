@@ -10,6 +10,7 @@ mod lighttpd;
 mod nginx;
 mod place;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -40,6 +41,7 @@ pub(super) fn run(args: &Conf, file: &Path) -> Result<ExitCode> {
         visitor: Visitor::find(args.user.as_deref())?,
         places: 0,
         findings: Vec::new(),
+        known: HashSet::new(),
     };
     let tree = match kind {
         Kind::Nginx => {
@@ -58,7 +60,7 @@ pub(super) fn run(args: &Conf, file: &Path) -> Result<ExitCode> {
             bail!("only web servers' files are checked; for the socket there is fcgi-wasm doctor")
         }
     };
-    tree.with_context(|| format!("{shown} can not be read as {kind:?}'s"))?;
+    tree.with_context(|| format!("{shown} can not be read as {}'s", kind.name()))?;
     if check.places == 0 {
         bail!(
             "{shown} passes nothing to FastCGI (included files are not read): check the file \
@@ -92,11 +94,12 @@ pub(super) fn run(args: &Conf, file: &Path) -> Result<ExitCode> {
     }
     let _ = writeln!(
         out,
-        "{shown}: {mistakes} mistake{} in {} place{} that pass{} requests to FastCGI, as {kind:?} has it",
+        "{shown}: {mistakes} mistake{} in {} place{} that pass{} requests to FastCGI, as {} has it",
         plural(mistakes),
         check.places,
         plural(check.places),
-        if check.places == 1 { "es" } else { "" }
+        if check.places == 1 { "es" } else { "" },
+        kind.name()
     );
     io::stdout().write_all(out.as_bytes())?;
     Ok(match mistakes {

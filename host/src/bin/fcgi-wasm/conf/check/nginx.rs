@@ -132,12 +132,17 @@ impl<'t> Pass<'_, 't> {
                     let what = "this file is for PHP: it looks for a script that is a file";
                     let seen = "404 for every path of the application";
                     check.mistake(include.line, what, seen, "include fastcgi_params;");
-                } else if !includes_params(include) && std::ptr::eq(*block, self.own()) {
-                    check.note(include.line, "included files are not read", "", "");
                 }
             }
         }
+        let unread = self.unread();
+        if let Some(include) = unread {
+            check.note(include.line, "included files are not read", "", "");
+        }
         if !has_file && get("REQUEST_METHOD").is_none() {
+            if unread.is_some() {
+                return;
+            }
             let seen = "400 for every request: the application is not told what is asked";
             let what = "no `include fastcgi_params` holds here (nginx inherits all params or none)";
             check.mistake(line, what, seen, "include fastcgi_params;");
@@ -152,6 +157,7 @@ impl<'t> Pass<'_, 't> {
                 let cure = "fastcgi_param PATH_INFO $fastcgi_path_info;   # and no SCRIPT_FILENAME";
                 check.mistake(file.line, what, seen, cure);
             }
+            (None, None) if unread.is_some() => {}
             (None, None) => {
                 let what = "no PATH_INFO: all of the path goes as SCRIPT_NAME";
                 let seen = "the same page, or 404, for every path (unless serve has --mount)";
@@ -204,8 +210,14 @@ impl<'t> Pass<'_, 't> {
         }
     }
 
-    fn own(&self) -> &'t [Directive] {
-        self.blocks.last().copied().unwrap_or_default()
+    /// A file that is included beside the `fastcgi_pass`, and may set what is
+    /// missing here: of that nothing is said.
+    fn unread(&self) -> Option<&'t Directive> {
+        let own = self.blocks.last().copied().unwrap_or_default();
+        let is_unread = |one: &&Directive| {
+            one.is("include") && !includes_params(one) && !one.word(1).contains("php")
+        };
+        own.iter().find(is_unread)
     }
 
     fn check_split(&self, check: &mut Check) {
@@ -227,6 +239,9 @@ impl<'t> Pass<'_, 't> {
 
     fn check_buffer(&self, check: &mut Check) {
         let buffer = self.find("fastcgi_buffer_size");
+        if buffer.is_none() && self.unread().is_some() {
+            return;
+        }
         let line = buffer.map_or(self.directive.line, |found| found.line);
         let is = buffer.map_or(Some(BUFFER_BYTES), |found| bytes(found.word(1)));
         let needed = HEAD_BYTES_MAX as u64;
