@@ -132,7 +132,7 @@ fn check_backend(check: &mut Check, backend: &Directive, tree: &[Directive]) {
     let globals = tree.iter().filter(|section| section.is("global"));
     let buffer = globals
         .filter_map(|section| find(section, "tune.bufsize"))
-        .last();
+        .next_back();
     let is = buffer.map_or(Some(BUFFER_BYTES), |found| found.word(1).parse().ok());
     if let Some(is) = is.filter(|&is| is < HEAD_BYTES_MAX as u64) {
         let line = buffer.map_or(uses.line, |found| found.line);
