@@ -174,7 +174,7 @@ fn settings_come_from_the_operator_and_the_web_server() -> Outcome {
     let request = get(1, "/settings", false);
     let program = Program::serve(&app, &[]);
     assert_eq!(program.ask(&request).text(), "missing: Ok(None)\n");
-    let program = Program::serve(&app, &["--setting", "theme=dark", "--setting", "lang=en"]);
+    let program = Program::serve(&app, &["--setting", "theme=dark", "--config", "lang=en"]);
     let mut list = get_params("/settings");
     list.extend([
         ("WASI_CONFIG_lang", "de"),

@@ -269,6 +269,21 @@ fn an_application_and_a_configuration_exclude_each_other() -> Outcome {
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(complaint.contains("cannot be used with"), "{complaint}");
     }
+    for (mixture, expected) in [
+        (
+            &["serve", "--config", "main.toml", "--config", "key=value"] as &[&str],
+            "--setting <KEY=VALUE>\n",
+        ),
+        (&["serve", "--config", "key=value"], "<APP>"),
+        (
+            &["request", "app.wasm", "--config", "main.toml"],
+            "'main.toml' for '--setting <KEY=VALUE>': write it with an equals sign",
+        ),
+    ] {
+        let output = run(mixture);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.contains(expected), "{complaint}");
+    }
     let output = run(&["serve"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("<APP>"));
     let output = run(&["config", "check", "/nonexistent/main.toml"]);

@@ -147,7 +147,7 @@ pub(crate) struct GrantArgs {
     /// An environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) env: Vec<(String, String)>,
-    /// A setting, for applications that read wasi:config (repeatable)
+    /// A setting, for applications that read wasi:config; also as --config KEY=VALUE (repeatable)
     ///
     /// A param of the request that is called WASI_CONFIG_ and the setting's
     /// name goes before it, so that a web server can set it by location.
