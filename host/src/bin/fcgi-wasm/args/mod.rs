@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ArgGroup, Parser, Subcommand};
 
-pub(crate) use app::AppArgs;
+pub(crate) use app::{AppArgs, FileSender};
 pub(crate) use conf::{Conf, Kind};
 pub(crate) use doctor::{ConnectAs, Doctor};
 pub(crate) use hosting::{Config, ConfigCommand, Reload};

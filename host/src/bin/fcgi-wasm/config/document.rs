@@ -1,7 +1,7 @@
 //! What was read: checked values by table and key, each with the place that it
 //! comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use std::path::Path;
 
@@ -13,6 +13,8 @@ use super::values::{FromValue, Value};
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(super) sections: Vec<Section>,
+    /// Where each of them is, by its path.
+    index: HashMap<String, usize>,
 }
 
 /// One table of a file.
@@ -42,6 +44,19 @@ pub(super) struct Effective<'d> {
 }
 
 impl Document {
+    pub(super) fn new(sections: Vec<Section>) -> Self {
+        let paths = sections.iter().map(Section::path);
+        Self {
+            index: paths.zip(0..).collect(),
+            sections,
+        }
+    }
+
+    /// A section by its path, like `app.blog`.
+    pub(super) fn section(&self, path: &str) -> Option<&Section> {
+        self.sections.get(*self.index.get(path)?)
+    }
+
     /// The sections of a table, in order.
     pub(super) fn sections(&self, table: &str) -> impl Iterator<Item = &Section> {
         self.sections
@@ -50,7 +65,8 @@ impl Document {
     }
 
     /// The value that is in effect for a key of this table: its own, that of
-    /// `[defaults]`, or the one of the list of keys.
+    /// its tenant's defaults, that of `[defaults]`, or the one of the list of
+    /// keys.
     pub(super) fn value<T: FromValue>(&self, section: &Section, key: &str) -> Option<T> {
         let setting = self.setting(section, key);
         let value = match setting {
@@ -62,7 +78,7 @@ impl Document {
 
     /// The same of a table that has no names, and may not be there.
     pub(super) fn server_value<T: FromValue>(&self, key: &str) -> Option<T> {
-        match self.sections("server").next() {
+        match self.section("server") {
             Some(section) => self.value(section, key),
             None => {
                 let table = TABLES.iter().find(|table| table.name == "server")?;
@@ -91,13 +107,19 @@ impl Document {
     }
 
     fn setting<'d>(&'d self, section: &'d Section, key: &str) -> Option<&'d Setting> {
-        let own = section.settings.get(key);
-        // A tenant's budget is not an application's.
-        let has_defaults = matches!(section.table.name, "app" | "documents");
-        own.or_else(|| {
-            let defaults = self.sections("defaults").next().filter(|_| has_defaults)?;
-            defaults.settings.get(key)
-        })
+        if let Some(own) = section.settings.get(key) {
+            return Some(own);
+        }
+        let tenant = match section.table.name {
+            "app" | "documents" => section.tenant(),
+            "tenant.defaults" => section.name.clone(),
+            // A tenant's budget is not an application's.
+            _ => return None,
+        };
+        let of_tenant = self.section(&format!("tenant.{tenant}.defaults"));
+        let defaults = [of_tenant, self.section("defaults")];
+        let mut defaults = defaults.into_iter().flatten();
+        defaults.find_map(|defaults| defaults.settings.get(key))
     }
 }
 
@@ -108,12 +130,15 @@ impl Section {
         T::from_value(setting.value.clone())
     }
 
+    /// Whom an application or a document root belongs to: to a tenant of its
+    /// own name, unless it names one.
+    pub(super) fn tenant(&self) -> String {
+        self.own("tenant").unwrap_or_else(|| self.name.clone())
+    }
+
     /// `app.blog`
     pub(super) fn path(&self) -> String {
-        match self.table.is_named {
-            true => format!("{}.{}", self.table.name, self.name),
-            false => self.table.name.to_owned(),
-        }
+        self.table.header.replace("NAME", &self.name)
     }
 
     /// What is wrong with a key of it, or with it if the key is not set.

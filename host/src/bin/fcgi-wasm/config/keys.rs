@@ -18,8 +18,8 @@ pub(crate) struct Key {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(super) name: &'static str,
-    /// Whether it is written `[table.NAME]`.
-    pub(super) is_named: bool,
+    /// How it is written, with NAME where it has one.
+    pub(super) header: &'static str,
     /// Whether it stands in the main file only.
     pub(super) is_main: bool,
     pub(super) about: &'static str,
@@ -27,6 +27,10 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    pub(super) fn is_named(&self) -> bool {
+        self.header.contains("NAME")
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &'static Key> {
         self.groups.iter().copied().flatten()
     }
@@ -61,47 +65,56 @@ pub(crate) const INCLUDE: Key = key(
 pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "server",
-        is_named: false,
+        header: "server",
         is_main: true,
         about: "The process.",
         groups: &[SERVER],
     },
     Table {
         name: "defaults",
-        is_named: false,
+        header: "defaults",
         is_main: true,
         about: "What applications and document roots have that do not say otherwise.",
         groups: &[LIMITS, GRANTS, BUDGET],
     },
     Table {
         name: "socket",
-        is_named: true,
+        header: "socket.NAME",
         is_main: false,
         about: "A place to listen at, and who answers there.",
         groups: &[SOCKET],
     },
     Table {
         name: "tenant",
-        is_named: true,
+        header: "tenant.NAME",
         is_main: false,
         about: "Who applications belong to, and what all of them may take together.",
         groups: &[TENANT, BUDGET],
     },
     Table {
         name: "app",
-        is_named: true,
+        header: "app.NAME",
         is_main: false,
         about: "An application.",
         groups: &[APP, LIMITS, GRANTS, BUDGET],
     },
     Table {
         name: "documents",
-        is_named: true,
+        header: "documents.NAME",
         is_main: false,
         about: "A folder whose `.wasm` files are served, by SCRIPT_FILENAME.",
         groups: &[DOCUMENTS, LIMITS, GRANTS, BUDGET],
     },
 ];
+
+/// Stands in a tenant's table, and is read there.
+pub(super) const TENANT_DEFAULTS: Table = Table {
+    name: "tenant.defaults",
+    header: "tenant.NAME.defaults",
+    is_main: false,
+    about: "What a tenant's applications and document roots have that do not say otherwise.",
+    groups: &[LIMITS, GRANTS, BUDGET],
+};
 
 const SERVER: &[Key] = &[
     key(

@@ -82,6 +82,7 @@ impl Planner<'_> {
         let mut apps = BTreeMap::new();
         for section in self.document.sections("app") {
             let policy = policy::policy(self.document, section);
+            self.check_secrets(section);
             let Some(file) = section.own::<PathBuf>("file") else {
                 self.complain(
                     section,
@@ -113,6 +114,7 @@ impl Planner<'_> {
         let mut documents = BTreeMap::new();
         for section in self.document.sections("documents") {
             let policy = policy::policy(self.document, section);
+            self.check_secrets(section);
             let Some(root) = section.own::<PathBuf>("root") else {
                 self.complain(section, "root", "it is not set, and is what is served");
                 continue;
@@ -134,19 +136,16 @@ impl Planner<'_> {
 
     /// The tenant that is named, or else one of its own.
     fn tenant(&mut self, section: &Section, tenants: &mut BTreeMap<String, Tenant>) -> String {
-        let Some(name) = section.own::<String>("tenant") else {
+        let name = section.tenant();
+        if !section.settings.contains_key("tenant") {
             let own = Tenant {
                 budget: policy::budget(self.document, section),
                 user: None,
             };
-            tenants.entry(section.name.clone()).or_insert(own);
-            return section.name.clone();
-        };
-        let is_written = self
-            .document
-            .sections("tenant")
-            .any(|known| known.name == name);
-        if !is_written {
+            tenants.entry(name.clone()).or_insert(own);
+            return name;
+        }
+        if self.document.section(&format!("tenant.{name}")).is_none() {
             let known = self
                 .document
                 .sections("tenant")
@@ -263,6 +262,14 @@ impl Planner<'_> {
         if !is(path) {
             let text = format!("there is no {}", path.display());
             self.missing.push(section.complain(key, text).to_string());
+        }
+    }
+
+    fn check_secrets(&mut self, section: &Section) {
+        for key in ["secret_env", "secret_setting"] {
+            for (_, file) in policy::secrets(self.document, section, key) {
+                self.check_file(section, key, &file, Path::is_file);
+            }
         }
     }
 

@@ -1,8 +1,11 @@
 //! Limits, grants and budgets as they are written, for the library.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use fcgi_wasm::{AddressPattern, Budget, Folder, Grants, HostPattern, Policy};
+use fcgi_wasm::{
+    AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret, SendFileBy, SentFolder,
+};
 
 use super::document::{Document, Section};
 
@@ -14,10 +17,17 @@ pub(super) fn policy(document: &Document, section: &Section) -> Policy {
     let flag = |key| document.value::<bool>(section, key).unwrap_or_default();
     let mut policy = Policy::strict()
         .may_command_web_server(flag("allow_server_commands"))
+        .may_authorize(flag("authorizer"))
         .grants(grants(document, section))
         .budget(budget(document, section));
     if let Some(time) = time("timeout") {
         policy = policy.wall_time_max(time);
+    }
+    if let Some(time) = time("head_time") {
+        policy = policy.head_time_max(time);
+    }
+    if let Some(time) = time("slow") {
+        policy = policy.slow_after(time);
     }
     if let Some(time) = time("max_duration") {
         policy = policy.duration_max(time);
@@ -48,6 +58,13 @@ pub(super) fn policy(document: &Document, section: &Section) -> Policy {
     }
     if let Some(name) = document.value::<String>(section, "interface") {
         policy = policy.interface(name);
+    }
+    let folders: Vec<SentFolder> = document.value(section, "send_file").unwrap_or_default();
+    for folder in folders {
+        policy = policy.send_files(folder);
+    }
+    if let Some(field) = document.value::<SendFileBy>(section, "send_file_by") {
+        policy = policy.send_file_by(field);
     }
     policy
 }
@@ -85,6 +102,11 @@ pub(super) fn budget(document: &Document, section: &Section) -> Budget {
     budget
 }
 
+/// Names and files of one of the two keys of secrets.
+pub(super) fn secrets(document: &Document, section: &Section, key: &str) -> Vec<(String, PathBuf)> {
+    document.value(section, key).unwrap_or_default()
+}
+
 fn grants(document: &Document, section: &Section) -> Grants {
     let flag = document.value(section, "allow_private_hosts");
     let mut grants = Grants::none().private_hosts(flag.unwrap_or_default());
@@ -100,8 +122,14 @@ fn grants(document: &Document, section: &Section) -> Grants {
     for (name, value) in pairs("env") {
         grants = grants.variable(name, value);
     }
-    for (name, value) in pairs("config") {
+    for (name, value) in pairs("setting") {
         grants = grants.setting(name, value);
+    }
+    for (name, file) in secrets(document, section, "secret_env") {
+        grants = grants.secret(Secret::variable(name, file));
+    }
+    for (name, file) in secrets(document, section, "secret_setting") {
+        grants = grants.secret(Secret::setting(name, file));
     }
     let hosts: Vec<HostPattern> = document.value(section, "allow_host").unwrap_or_default();
     for pattern in hosts {

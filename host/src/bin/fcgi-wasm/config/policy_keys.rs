@@ -12,6 +12,12 @@ pub(super) const LIMITS: &[Key] = &[
         "Time to the end of the answer, without waiting for the client; over it the visitor gets a 504",
     ),
     key(
+        "head_time",
+        Kind::Time,
+        "",
+        "Time until the answer begins to leave; over it the visitor gets a 504; no limit of its own unless set",
+    ),
+    key(
         "max_duration",
         Kind::Time,
         "1h",
@@ -37,19 +43,19 @@ pub(super) const LIMITS: &[Key] = &[
     ),
     key(
         "max_body",
-        Kind::Size,
+        Kind::Bytes,
         "4GiB",
         "Size of its body; over it the visitor gets a 413",
     ),
     key(
         "max_head",
-        Kind::Size,
+        Kind::Bytes,
         "64KiB",
         "Size of its answer's header fields",
     ),
     key(
         "max_answer",
-        Kind::Size,
+        Kind::Bytes,
         "",
         "Size of its answer's body; no limit unless set",
     ),
@@ -61,15 +67,39 @@ pub(super) const LIMITS: &[Key] = &[
     ),
     key(
         "log",
-        Kind::Size,
+        Kind::Bytes,
         "64KiB",
         "What it may write to standard output and error",
+    ),
+    key(
+        "slow",
+        Kind::Time,
+        "",
+        "From which time on the log is told once where a request is; never unless set",
     ),
     key(
         "allow_server_commands",
         Kind::Flag,
         "false",
         "Whether answers may command the web server (X-Accel-Redirect, X-Sendfile and the like)",
+    ),
+    key(
+        "send_file",
+        Kind::SentFolders,
+        "",
+        "Folders of which the web server sends files in its place: `GUEST=WEB_SERVER`",
+    ),
+    key(
+        "send_file_by",
+        Kind::FileSender,
+        "",
+        "Which web server's way to ask it for a file; unless set, what it calls itself",
+    ),
+    key(
+        "authorizer",
+        Kind::Flag,
+        "false",
+        "Whether its plain 200 decides that requests pass, if it was not made as an authorizer",
     ),
     key(
         "interface",
@@ -89,10 +119,22 @@ pub(super) const GRANTS: &[Key] = &[
     ),
     key("env", Kind::Pairs, "", "Environment variables"),
     key(
-        "config",
+        "setting",
         Kind::Pairs,
         "",
         "Settings, for applications that read wasi:config",
+    ),
+    key(
+        "secret_env",
+        Kind::Files,
+        "",
+        "Environment variables with what is in a file, which nobody else may read",
+    ),
+    key(
+        "secret_setting",
+        Kind::Files,
+        "",
+        "Settings with what is in a file, which nobody else may read",
     ),
     key(
         "allow_host",
@@ -155,13 +197,13 @@ pub(super) const BUDGET: &[Key] = &[
     ),
     key(
         "log_rate",
-        Kind::Size,
+        Kind::Bytes,
         "64KiB",
         "What may be written to the log a second, over time",
     ),
     key(
         "log_burst",
-        Kind::Size,
+        Kind::Bytes,
         "4MiB",
         "What may be saved up of that",
     ),

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaint, Place, nearest};
 use super::document::{Document, Section, Setting};
-use super::keys::{INCLUDE, TABLES, Table};
+use super::keys::{INCLUDE, TABLES, TENANT_DEFAULTS, Table};
 use super::values::Value;
 
 /// The largest file that is read, bytes: ten thousand applications.
@@ -35,9 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
     }
     reader.find_doubles();
     match reader.complaints.is_empty() {
-        true => Ok(Document {
-            sections: reader.sections,
-        }),
+        true => Ok(Document::new(reader.sections)),
         false => Err(reader.complaints),
     }
 }
@@ -54,15 +52,16 @@ struct File {
     path: Arc<Path>,
     folder: PathBuf,
     text: String,
+    /// Where its lines end.
+    ends: Vec<usize>,
     is_main: bool,
 }
 
 impl File {
     fn place(&self, span: Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or_default();
         Place {
             file: self.path.clone(),
-            line: 1 + before.matches('\n').count(),
+            line: 1 + self.ends.partition_point(|end| *end < span.start),
         }
     }
 }
@@ -85,6 +84,7 @@ impl Reader {
         let file = File {
             path: start.file.clone(),
             folder,
+            ends: text.match_indices('\n').map(|(end, _)| end).collect(),
             text,
             is_main,
         };
@@ -180,12 +180,11 @@ impl Reader {
             return;
         }
         let DeValue::Table(content) = value.get_ref() else {
-            let header = if table.is_named { ".NAME" } else { "" };
-            let text = format!("it is a table: write [{name}{header}]");
+            let text = format!("it is a table: write [{}]", table.header);
             self.complaints.push(Complaint::new(&place, name, text));
             return;
         };
-        if !table.is_named {
+        if !table.is_named() {
             self.section(file, table, "", place, content);
             return;
         }
@@ -227,9 +226,15 @@ impl Reader {
             let place = file.place(name.span());
             let name: &str = name.get_ref().as_ref();
             let path = format!("{}.{name}", section.path());
+            if let (("tenant", "defaults"), DeValue::Table(defaults)) =
+                ((table.name, name), value.get_ref())
+            {
+                self.section(file, &TENANT_DEFAULTS, &section.name, place, defaults);
+                continue;
+            }
             let Some(key) = table.key(name) else {
                 let near = nearest(name, table.keys().map(|key| key.name));
-                let text = format!("there is no such key in [{}]{near}", table.name);
+                let text = format!("there is no such key in [{}]{near}", table.header);
                 self.complaints.push(Complaint::new(&place, path, text));
                 continue;
             };

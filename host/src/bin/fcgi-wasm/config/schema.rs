@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{INCLUDE, Key, TABLES, Table};
+use super::keys::{INCLUDE, Key, TABLES, TENANT_DEFAULTS, Table};
 
 /// The schema, of the draft that those editors know.
 pub(super) fn schema() -> Value {
@@ -15,8 +15,11 @@ pub(super) fn schema() -> Value {
         }),
     );
     for table in TABLES {
-        let content = content(table);
-        let content = match table.is_named {
+        let mut content = content(table);
+        if table.name == "tenant" {
+            content["properties"]["defaults"] = self::content(&TENANT_DEFAULTS);
+        }
+        let content = match table.is_named() {
             true => json!({
                 "type": "object",
                 "description": table.about,

@@ -20,7 +20,7 @@ pub(super) fn show(document: &Document) -> String {
             };
             let is_bare = effective.place.is_some() || key.kind.is_written_bare();
             let written = match (key.name, is_bare) {
-                ("env" | "config", _) => names_only(document, section, key.name),
+                ("env" | "setting", _) => names_only(document, section, key.name),
                 (_, true) => effective
                     .written
                     .split_whitespace()

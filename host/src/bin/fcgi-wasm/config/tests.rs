@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use fcgi_wasm::{Budget, Policy};
+use clap::Args as _;
+use fcgi_wasm::{Budget, Grants, MIB, Policy, Secret, SendFileBy, SentFolder};
 use tempfile::TempDir;
 
-use super::keys::{INCLUDE, TABLES};
+use super::keys::{INCLUDE, TABLES, TENANT_DEFAULTS};
 use super::{Plan, load, read, schema, show};
+
+mod complaints;
 
 /// What the manual says of the keys.
 const MANUAL: &str = include_str!("../../../../docs/configuration.md");
@@ -29,14 +33,6 @@ fn loaded(text: &str) -> Plan {
     load(&folder.path().join("main.toml")).expect("sound")
 }
 
-/// The complaints about one file, without its folder.
-fn complaints(text: &str) -> String {
-    let folder = folder(&[("main.toml", text)]);
-    let error = load(&folder.path().join("main.toml")).expect_err(text);
-    let folder = format!("{}/", folder.path().display());
-    error.to_string().replace(&folder, "")
-}
-
 #[test]
 fn nothing_said_is_what_the_library_has() {
     let plan = loaded(&format!(
@@ -55,122 +51,6 @@ fn every_default_can_be_read() {
             assert!(read.is_ok(), "{}.{}: {read:?}", table.name, key.name);
         }
     }
-}
-
-#[test]
-fn what_is_wrong_is_told_with_line_key_and_cure() {
-    for (text, expected) in [
-        (
-            "[app.blog]\nfiel = \"x\"",
-            "main.toml:2: app.blog.fiel: there is no such key in [app]; did you mean `file`?",
-        ),
-        (
-            "\n[sokcet.main]",
-            "main.toml:2: sokcet: there is no such table; did you mean `socket`?",
-        ),
-        (
-            "[app]\nfile = \"x\"",
-            "main.toml:2: app.file: it needs a name: write [app.NAME] before it",
-        ),
-        (
-            "[defaults]\nmemory = 64",
-            "main.toml:2: defaults.memory: integer is not a size in quotes, like \"64MiB\"",
-        ),
-        (
-            "[defaults]\nmemory = \"much\"",
-            "main.toml:2: defaults.memory: write a number and a unit, like 64MiB",
-        ),
-        (
-            "[defaults]\ntimeout = \"0s\"",
-            "main.toml:2: defaults.timeout: a limit of no time lets nothing pass",
-        ),
-        (
-            "[defaults]\ncpu_share = 0",
-            "main.toml:2: defaults.cpu_share: write a number of processors over 0, like 0.5",
-        ),
-        (
-            "[defaults]\nallow_net = [\"localhost\"]",
-            "main.toml:2: defaults.allow_net: \"localhost\" is no address",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\ntcp = \"127.0.0.1:1\"",
-            "main.toml:2: socket.a.unix: a socket has one place",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\n[socket.b]\nunix = \"./s\"",
-            "main.toml:4: socket.b.unix: another socket listens on ",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\nmode = \"999\"",
-            "main.toml:3: socket.a.mode: write up to three octal digits",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\napp = \"blgo\"\n[app.blog]\nfile = \"x\"",
-            "main.toml:3: socket.a.app: there is no [app.blgo]; did you mean `blog`?",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\ntenant = \"bob\"",
-            "main.toml:3: socket.a.tenant: there is no [tenant.bob]",
-        ),
-        (
-            "[app.x]\nfile = \"x\"\ntenant = \"alcie\"\n[tenant.alice]",
-            "main.toml:3: app.x.tenant: there is no [tenant.alcie]; did you mean `alice`?",
-        ),
-        (
-            "[app.x]\nroutes = [\"/\"]",
-            "main.toml:1: app.x.file: it is not set",
-        ),
-        (
-            "[app.x]\nfile = \"x\"\nroutes = [\"shop.example\"]",
-            "main.toml:3: app.x.routes: \"shop.example\" has no slash",
-        ),
-        (
-            "[app.x]\nfile = \"x\"\nroutes = [\"http://a/\"]",
-            "main.toml:3: app.x.routes: \"http://a/\" is a URL",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\n[app.x]\nfile = \"x\"\nroutes = [\"A.example/\"]\n[app.y]\nfile = \"y\"\nroutes = [\"a.example\", \"a.example/\"]",
-            "main.toml:8: app.y.routes: \"a.example\" has no slash",
-        ),
-        (
-            "[socket.a]\nunix = \"s\"\n[app.x]\nfile = \"x\"\nroutes = [\"A.example/\"]\n[app.y]\nfile = \"y\"\nroutes = [\"a.example/\"]",
-            "main.toml:8: app.y.routes: \"a.example/\" leads to app.x already, on socket.a",
-        ),
-        (
-            "[tenant.a]\nuser = \"nobody-at-all\"",
-            "main.toml:2: tenant.a.user: there is no user \"nobody-at-all\"",
-        ),
-        (
-            "[documents.d]\n",
-            "main.toml:1: documents.d.root: it is not set",
-        ),
-        (
-            "[app.\"a b\"]\nfile = \"x\"",
-            "main.toml:1: app.a b: a name has letters",
-        ),
-        (
-            "[app.x]\nfile = \"x\"\nfile = \"y\"",
-            "main.toml:3: duplicate key",
-        ),
-        ("x = ", "main.toml:1: "),
-        (
-            "[app.x]\nfile = \"x\"",
-            "main.toml:1: app.x.socket: there is nowhere to listen",
-        ),
-        (
-            "include = \"none.toml\"",
-            "main.toml:1: include: there is no file ",
-        ),
-        (
-            "[app.x]\nfile = \"x\"\ndir = [\"data\"]",
-            "main.toml:3: app.x.dir: \"data\": a relative folder needs a name",
-        ),
-    ] {
-        let complaints = complaints(text);
-        assert!(complaints.contains(expected), "{complaints}\nfor\n{text}");
-    }
-    let all = complaints("[app.x]\nfiel = \"x\"\n[defaults]\nmemory = 1\n");
-    assert_eq!(all.lines().count(), 2, "{all}");
 }
 
 #[test]
@@ -201,7 +81,7 @@ fn files_are_included_and_their_paths_are_their_own() {
     let mib = 1024 * 1024;
     let data = format!("{}::/data", folder.path().join("apps.d/data").display());
     let data = fcgi_wasm::Folder::parse(&data).expect("a folder");
-    let grants = fcgi_wasm::Grants::none().folder(data);
+    let grants = Grants::none().folder(data);
     let expected = Policy::strict().memory_max(64 * mib).grants(grants);
     assert_eq!(plan.apps["blog"].policy, expected);
     assert_eq!(
@@ -228,6 +108,68 @@ fn files_are_included_and_their_paths_are_their_own() {
 }
 
 #[test]
+fn every_flag_about_an_application_is_a_key() {
+    let table = TABLES.iter().find(|table| table.name == "app");
+    let table = table.expect("a table");
+    let flags = crate::args::AppArgs::augment_args(clap::Command::new("flags"));
+    for flag in flags.get_arguments().map(|flag| flag.get_id().as_str()) {
+        assert!(table.key(flag).is_some(), "--{flag}");
+    }
+    let text = "[app.blog]\nfile = \"b\"\nhead_time = \"3s\"\nslow = \"2s\"\n\
+        max_head = \"16KiB\"\nmax_answer = \"1MiB\"\nauthorizer = true\n\
+        send_file = [\"/files=/internal\"]\nsend_file_by = \"nginx\"\n\
+        setting = { theme = \"dark\" }\nsecret_env = { KEY = \"key\" }\n\
+        secret_setting = { word = \"/w\" }\n";
+    let folder = folder(&[("main.toml", &format!("{SOCKET}{text}"))]);
+    let plan = load(&folder.path().join("main.toml")).expect("sound");
+    let grants = Grants::none().setting("theme", "dark");
+    let grants = grants
+        .secret(Secret::variable("KEY", folder.path().join("key")))
+        .secret(Secret::setting("word", "/w"));
+    let sent = SentFolder::new("/files", "/internal").expect("a folder");
+    let expected = Policy::strict()
+        .head_time_max(Duration::from_secs(3))
+        .slow_after(Duration::from_secs(2))
+        .response_head_max(16 * 1024)
+        .response_body_max(MIB)
+        .may_authorize(true)
+        .send_files(sent)
+        .send_file_by(SendFileBy::XAccelRedirect)
+        .grants(grants);
+    assert_eq!(plan.apps["blog"].policy, expected);
+    // Secrets that are not there keep only their application from being loaded.
+    let missing = plan.missing.join("\n");
+    assert!(
+        missing.contains("app.blog.secret_env: there is no "),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_tenants_defaults_hold_for_what_is_its() {
+    let plan = loaded(&format!(
+        "{SOCKET}[defaults]\nmemory = \"64MiB\"\ntimeout = \"5s\"\n\
+         [tenant.alice]\n[tenant.alice.defaults]\nmemory = \"32MiB\"\nmax_concurrent = 3\n\
+         [app.blog]\nfile = \"b\"\ntenant = \"alice\"\n\
+         [app.shop]\nfile = \"s\"\ntenant = \"alice\"\nmemory = \"256MiB\"\n\
+         [app.alice]\nfile = \"a\"\n[documents.d]\nroot = \"d\"\ntenant = \"alice\"\n\
+         [app.bobs]\nfile = \"o\"\n"
+    ));
+    let policy = |mib| {
+        let policy = Policy::strict().memory_max(mib * MIB);
+        policy.wall_time_max(Duration::from_secs(5))
+    };
+    let of_alice = |mib| policy(mib).budget(Budget::strict().requests_max(3));
+    assert_eq!(plan.apps["blog"].policy, of_alice(32));
+    assert_eq!(plan.apps["alice"].policy, of_alice(32));
+    assert_eq!(plan.documents["d"].policy, of_alice(32));
+    assert_eq!(plan.apps["shop"].policy, of_alice(256), "no ceiling");
+    assert_eq!(plan.apps["bobs"].policy, policy(64));
+    // What all of them may take together is the tenant's own.
+    assert_eq!(plan.tenants["alice"].budget, Budget::strict());
+}
+
+#[test]
 fn who_answers_where() {
     let plan = loaded(
         "[tenant.alice]\n[app.blog]\nfile = \"b\"\ntenant = \"alice\"\n[app.shop]\nfile = \"s\"\n\
@@ -248,8 +190,10 @@ fn who_answers_where() {
 
 #[test]
 fn what_is_shown_says_where_it_comes_from_and_no_secrets() {
-    let text = "[defaults]\nmemory = \"64MiB\"\n[app.blog]\nfile = \"x\"\ntimeout = \"5s\"\nenv = { KEY = \"secret\" }\n";
-    let folder = folder(&[("main.toml", text)]);
+    let text = "[defaults]\nmemory = \"64MiB\"\n[app.blog]\nfile = \"x\"\ntimeout = \"5s\"\nenv = { KEY = \"word\" }\n\
+        setting = { KEY = \"word\" }\nsecret_env = { KEY = \"hidden\" }\n\
+        [tenant.blog.defaults]\nslow = \"2s\"\n";
+    let folder = folder(&[("main.toml", text), ("hidden", "word")]);
     let shown = show::show(&read(&folder.path().join("main.toml")).expect("sound"));
     let blog = &shown[shown.find("[app.blog]").expect("shown")..];
     let main = format!("{}/main.toml", folder.path().display());
@@ -258,6 +202,9 @@ fn what_is_shown_says_where_it_comes_from_and_no_secrets() {
         ("timeout = \"5s\"", format!("# {main}:5")),
         ("cpu_time = \"10s\"", "# default".to_owned()),
         ("env = { KEY = \"…\" }", format!("# {main}:6")),
+        ("setting = { KEY = \"…\" }", format!("# {main}:7")),
+        ("secret_env = { KEY = \"hidden\" }", format!("# {main}:8")),
+        ("slow = \"2s\"", format!("# {main}:10")),
     ] {
         let line = blog.lines().find(|line| line.starts_with(setting));
         assert!(
@@ -265,22 +212,22 @@ fn what_is_shown_says_where_it_comes_from_and_no_secrets() {
             "{setting} in {blog}"
         );
     }
-    assert!(!shown.contains("secret"));
+    assert!(!shown.contains("word"));
 }
 
 #[test]
 fn the_manual_and_the_schema_have_every_key() {
     let schema = schema::schema();
     assert!(MANUAL.contains(&format!("| `{}` |", INCLUDE.name)));
-    for table in TABLES {
-        let header = match table.is_named {
-            true => format!("[{}.NAME]", table.name),
-            false => format!("[{}]", table.name),
-        };
+    for table in TABLES.iter().chain([&TENANT_DEFAULTS]) {
+        let header = format!("[{}]", table.header);
         assert!(MANUAL.contains(&header), "{header}");
-        let mut content = &schema["properties"][table.name];
-        if table.is_named {
-            content = &content["additionalProperties"];
+        let mut content = &schema;
+        for name in table.header.split('.') {
+            content = match name {
+                "NAME" => &content["additionalProperties"],
+                name => &content["properties"][name],
+            };
         }
         for key in table.keys() {
             let default = match key.default {

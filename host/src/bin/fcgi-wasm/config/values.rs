@@ -4,10 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use bytesize::ByteSize;
+use clap::ValueEnum;
 use fcgi_wasm::cgi::Mount;
-use fcgi_wasm::{AddressPattern, Folder, HostPattern};
+use fcgi_wasm::{AddressPattern, Folder, HostPattern, SendFileBy, SentFolder};
 use toml::de::DeValue;
 
+use crate::args::FileSender;
 use crate::args::values::{count, duration, octal, size};
 
 /// A kind of value.
@@ -17,7 +20,9 @@ pub(crate) enum Kind {
     Texts,
     /// Relative to the folder of the file that names it.
     Path,
+    /// Of memory, which comes in pages.
     Size,
+    Bytes,
     Time,
     /// From 1.
     Count,
@@ -32,6 +37,10 @@ pub(crate) enum Kind {
     Mount,
     Folders,
     Pairs,
+    /// Names, and files that have the values.
+    Files,
+    SentFolders,
+    FileSender,
     Hosts,
     Nets,
 }
@@ -53,6 +62,9 @@ pub(crate) enum Value {
     Mount(Mount),
     Folders(Vec<Folder>),
     Pairs(Vec<(String, String)>),
+    Files(Vec<(String, PathBuf)>),
+    SentFolders(Vec<SentFolder>),
+    FileSender(SendFileBy),
     Hosts(Vec<HostPattern>),
     Nets(Vec<AddressPattern>),
 }
@@ -79,7 +91,8 @@ from_value! {
     Text => String, Texts => Vec<String>, Path => PathBuf, Size => u64, Time => Duration,
     Count => usize, Share => f64, Flag => bool, Mode => u32, Address => SocketAddr,
     Clients => Vec<IpAddr>, Mount => Mount, Folders => Vec<Folder>,
-    Pairs => Vec<(String, String)>, Hosts => Vec<HostPattern>, Nets => Vec<AddressPattern>,
+    Pairs => Vec<(String, String)>, Files => Vec<(String, PathBuf)>,
+    SentFolders => Vec<SentFolder>, FileSender => SendFileBy, Hosts => Vec<HostPattern>, Nets => Vec<AddressPattern>,
 }
 
 impl Kind {
@@ -89,7 +102,7 @@ impl Kind {
             Self::Text => "a text in quotes",
             Self::Texts => "a list of texts",
             Self::Path => "a path in quotes",
-            Self::Size => "a size in quotes, like \"64MiB\"",
+            Self::Size | Self::Bytes => "a size in quotes, like \"64MiB\"",
             Self::Time => "a time in quotes, like \"30s\" or \"500ms\"",
             Self::Count => "a number from 1",
             Self::Number => "a number from 0",
@@ -101,6 +114,9 @@ impl Kind {
             Self::Mount => "a URL path in quotes, like \"/app\"",
             Self::Folders => "a list of folders, like [\"/srv/data::/data:ro\"]",
             Self::Pairs => "a table of texts, like { NAME = \"value\" }",
+            Self::Files => "a table of paths, like { NAME = \"/etc/secrets/name\" }",
+            Self::SentFolders => "a list of folders, like [\"/files=/internal\"]",
+            Self::FileSender => "\"nginx\", \"apache\" or \"lighttpd\"",
             Self::Hosts => "a list of hosts, like [\"api.example.com\"]",
             Self::Nets => "a list of addresses, like [\"10.0.0.0/8:5432\"]",
         }
@@ -113,10 +129,16 @@ impl Kind {
         let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
         match self {
             Self::Text | Self::Path => json!({"type": "string"}),
-            Self::Texts | Self::Folders | Self::Hosts | Self::Nets | Self::Clients => {
+            Self::Texts
+            | Self::Folders
+            | Self::SentFolders
+            | Self::Hosts
+            | Self::Nets
+            | Self::Clients => {
                 json!({"type": "array", "items": {"type": "string"}})
             }
-            Self::Size => text(r"^[0-9.]+ *([kKMGT]i?)?B?$"),
+            Self::FileSender => json!({"enum": ["nginx", "apache", "lighttpd"]}),
+            Self::Size | Self::Bytes => text(r"^[0-9.]+ *([kKMGT]i?)?B?$"),
             Self::Time => text(r"^([0-9]+ *[a-z]+ *)+$"),
             Self::Count => json!({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
             Self::Number => json!({"type": "integer", "minimum": 0, "maximum": 1_000_000}),
@@ -125,7 +147,7 @@ impl Kind {
             Self::Mode => text("^0?[0-7]{1,3}$"),
             Self::Address => text(r"^.+:[0-9]+$"),
             Self::Mount => text("^/"),
-            Self::Pairs => json!({
+            Self::Pairs | Self::Files => json!({
                 "type": "object", "additionalProperties": {"type": "string"}
             }),
         }
@@ -145,13 +167,18 @@ impl Kind {
                 self.of_texts(&texts.ok_or_else(is_wrong)?, folder)
                     .unwrap_or_else(|| Err(is_wrong()))
             }
-            DeValue::Table(table) if self == Self::Pairs => {
+            DeValue::Table(table) if matches!(self, Self::Pairs | Self::Files) => {
                 let pairs = table.iter().map(|(name, value)| {
                     let value = value.get_ref().as_str()?;
                     Some((name.get_ref().to_string(), value.to_owned()))
                 });
                 let pairs: Option<Vec<_>> = pairs.collect();
-                pairs.map(Value::Pairs).ok_or_else(is_wrong)
+                let pairs = pairs.ok_or_else(is_wrong)?;
+                if self == Self::Pairs {
+                    return Ok(Value::Pairs(pairs));
+                }
+                let file = |(name, path): (String, String)| (name, within(folder, &path));
+                Ok(Value::Files(pairs.into_iter().map(file).collect()))
             }
             DeValue::Boolean(flag) if self == Self::Flag => Ok(Value::Flag(*flag)),
             DeValue::Integer(number)
@@ -187,6 +214,7 @@ impl Kind {
             })
             .map(Value::Clients),
             Self::Folders => each(texts, |text| folder_in(text, folder)).map(Value::Folders),
+            Self::SentFolders => each(texts, SentFolder::parse).map(Value::SentFolders),
             Self::Hosts => each(texts, HostPattern::parse).map(Value::Hosts),
             Self::Nets => each(texts, AddressPattern::parse).map(Value::Nets),
             _ => return None,
@@ -200,6 +228,14 @@ impl Kind {
             Self::Path if text.is_empty() => Err("an empty path is no place".to_owned()),
             Self::Path => Ok(Value::Path(within(folder, text))),
             Self::Size => size(text).map(|size| Value::Size(size.as_u64())),
+            Self::Bytes => match text.parse::<ByteSize>() {
+                Ok(size) if size.as_u64() > 0 => Ok(Value::Size(size.as_u64())),
+                _ => Err("write a number over 0 and a unit, like 64MiB".to_owned()),
+            },
+            Self::FileSender => match FileSender::from_str(text, false) {
+                Ok(server) => Ok(Value::FileSender(server.into())),
+                Err(_) => Err(format!("write {}", self.written())),
+            },
             Self::Time => duration(text).map(Value::Time),
             Self::Count => count(text).map(Value::Count),
             Self::Number => match text.parse() {
@@ -225,6 +261,8 @@ impl Kind {
             | Self::Clients
             | Self::Folders
             | Self::Pairs
+            | Self::Files
+            | Self::SentFolders
             | Self::Hosts
             | Self::Nets => Err(format!("a text is not {}", self.written())),
         }
