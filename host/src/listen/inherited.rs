@@ -36,9 +36,10 @@ pub(super) fn from_systemd() -> Result<Vec<Listener>, SetupError> {
     let mut passed = ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..passed.len() {
-        let name = match names.next() {
-            Some(name) if !name.is_empty() => format!("socket {name} of systemd"),
-            _ => format!("socket {index} of systemd"),
+        let passed_as = names.next().filter(|name| !name.is_empty());
+        let name = match passed_as {
+            Some(name) => format!("socket {name} of systemd"),
+            None => format!("socket {index} of systemd"),
         };
         let complain = |error: io::Error| unusable(&name, &error);
         // Asked in this order because each checks that it is what it takes.
@@ -49,7 +50,7 @@ pub(super) fn from_systemd() -> Result<Vec<Listener>, SetupError> {
                 None => continue,
             },
         };
-        listeners.push(listener);
+        listeners.push(listener.passed_by_name(passed_as));
     }
     Ok(listeners)
 }

@@ -21,6 +21,7 @@ pub struct Listener {
     kind: Kind,
     clients: Clients,
     name: String,
+    passed_as: Option<String>,
 }
 
 #[derive(Debug)]
@@ -130,6 +131,12 @@ impl Listener {
         inherited::from_systemd()
     }
 
+    /// What systemd calls a socket that it has passed (`FileDescriptorName=`),
+    /// if it does.
+    pub fn passed_as(&self) -> Option<&str> {
+        self.passed_as.as_deref()
+    }
+
     /// The TCP address it listens on, if it is one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.kind {
@@ -158,7 +165,15 @@ impl Listener {
             kind,
             clients: Clients::Any,
             name,
+            passed_as: None,
         })
+    }
+
+    pub(super) fn passed_by_name(self, name: Option<&str>) -> Self {
+        Self {
+            passed_as: name.map(str::to_owned),
+            ..self
+        }
     }
 
     /// Begins to accept, on the runtime that this is called on.

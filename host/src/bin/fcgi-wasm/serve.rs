@@ -1,6 +1,6 @@
 //! `fcgi-wasm serve`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,7 +38,9 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     let mut stop = pin!(until_stop(Signals::listen()?, reload.clone()));
     let observing = Observing::start(&args.observing)?;
     let path = match (args.config, args.app) {
-        (Some(config), _) => return hosting::serve(&config, &observing, &reload, stop).await,
+        (Some(config), _) => {
+            return hosting::serve(&config, inherited, &observing, &reload, stop).await;
+        }
         (None, Some(app)) => app,
         (None, None) => bail!("give an application, or --config FILE"),
     };
@@ -64,7 +66,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         .places
         .http
         .iter()
-        .map(|address| tcp(*address, &args.places.allowed_clients));
+        .map(|address| starter::tcp(*address, &args.places.allowed_clients));
     let web = web.collect::<Result<Vec<_>>>()?;
     if places.is_empty() && web.is_empty() {
         return Err(starter::nowhere());
@@ -138,16 +140,9 @@ fn fastcgi_places(places: &Places, web_servers: Option<&[IpAddr]>) -> Result<Vec
         clients => clients,
     };
     for address in &places.listen {
-        listeners.push(tcp(*address, clients)?);
+        listeners.push(starter::tcp(*address, clients)?);
     }
     Ok(listeners)
-}
-
-fn tcp(address: SocketAddr, clients: &[IpAddr]) -> Result<Listener> {
-    Ok(match clients {
-        [] => Listener::tcp(address)?,
-        clients => Listener::tcp_for(address, clients.to_vec())?,
-    })
 }
 
 /// Each connection takes a file descriptor; shells allow 1024.
@@ -166,9 +161,8 @@ async fn until_stop(mut signals: Signals, reload: Arc<Notify>) {
         systemd::reloading();
         log::reopen();
         // New versions are loaded beside the old ones, which serve meanwhile.
+        // Whoever does it says when it is done.
         reload.notify_one();
-        tracing::info!("reloaded");
-        systemd::reloaded();
     }
     tracing::info!("stopping; a second signal stops at once");
     systemd::stopping();

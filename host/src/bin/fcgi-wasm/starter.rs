@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -35,6 +35,14 @@ pub(crate) fn guard(sockets: Vec<Listener>, web_servers: Option<&[IpAddr]>) -> V
         }
         None => sockets,
     }
+}
+
+/// A socket on a TCP address: of this machine only, unless clients are named.
+pub(crate) fn tcp(address: SocketAddr, clients: &[IpAddr]) -> Result<Listener> {
+    Ok(match clients {
+        [] => Listener::tcp(address)?,
+        clients => Listener::tcp_for(address, clients.to_vec())?,
+    })
 }
 
 /// The application that a script names in its first line, which starts us by

@@ -15,8 +15,9 @@ pub(crate) fn reloading() {
     }
 }
 
-/// It serves again as it did.
+/// All is read that a reload reads, and serves or was refused.
 pub(crate) fn reloaded() {
+    tracing::info!("reloaded");
     tell(&[NotifyState::Ready]);
 }
 

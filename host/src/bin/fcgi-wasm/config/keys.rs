@@ -187,6 +187,12 @@ const SOCKET: &[Key] = &[
         "HTTP for development on a TCP address",
     ),
     key(
+        "inherited",
+        Kind::Flag,
+        "false",
+        "FastCGI on the sockets that were passed at the start: those that systemd calls NAME, or all if no other table has them",
+    ),
+    key(
         "mode",
         Kind::Mode,
         "0660",

@@ -50,6 +50,8 @@ pub(crate) struct Socket {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Listen {
+    /// What was passed at the start under this name, or to no other.
+    Inherited { name: String, clients: Vec<IpAddr> },
     Unix {
         path: PathBuf,
         mode: u32,
@@ -108,6 +110,7 @@ impl Listen {
     /// What can be listened at only once.
     pub(crate) fn place(&self) -> String {
         match self {
+            Self::Inherited { name, .. } => format!("the sockets passed for [socket.{name}]"),
             Self::Unix { path, .. } => path.display().to_string(),
             Self::Tcp { address, .. } | Self::Http { address, .. } => address.to_string(),
         }

@@ -215,7 +215,7 @@ impl Planner<'_> {
         if sockets.is_empty() && self.complaints.is_empty() {
             let place = self.document.sections.first();
             if let Some(section) = place {
-                let text = "there is nowhere to listen: write a [socket.NAME] with `unix`, `tcp` or `http`";
+                let text = "there is nowhere to listen: write a [socket.NAME] with `unix`, `tcp`, `http` or `inherited`";
                 self.complain(section, "socket", text);
             }
         }
@@ -226,17 +226,22 @@ impl Planner<'_> {
         let clients: Vec<IpAddr> = section.own("allowed_clients").unwrap_or_default();
         let unix = section.own::<PathBuf>("unix");
         let (tcp, http) = (section.own("tcp"), section.own("http"));
+        let inherited = section.own::<bool>("inherited").unwrap_or_default();
         match (unix, tcp, http) {
-            (Some(path), None, None) => Some(Listen::Unix {
+            (None, None, None) if inherited => Some(Listen::Inherited {
+                name: section.name.clone(),
+                clients,
+            }),
+            (Some(path), None, None) if !inherited => Some(Listen::Unix {
                 path,
                 mode: self.document.value(section, "mode").unwrap_or(0o660),
                 owner: self.id(section, "owner", user_id),
                 group: self.id(section, "group", group_id),
             }),
-            (None, Some(address), None) => Some(Listen::Tcp { address, clients }),
-            (None, None, Some(address)) => Some(Listen::Http { address, clients }),
+            (None, Some(address), None) if !inherited => Some(Listen::Tcp { address, clients }),
+            (None, None, Some(address)) if !inherited => Some(Listen::Http { address, clients }),
             _ => {
-                let text = "a socket has one place: `unix`, `tcp` or `http`";
+                let text = "a socket has one place: `unix`, `tcp`, `http` or `inherited = true`";
                 self.complain(section, "unix", text);
                 None
             }

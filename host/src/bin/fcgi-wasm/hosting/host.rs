@@ -10,6 +10,7 @@ use fcgi_wasm::{
 };
 
 use super::folder_of;
+use super::places::Places;
 use super::sockets::Sockets;
 use crate::args::CacheArgs;
 use crate::config::{self, App, Plan, Server, Socket};
@@ -30,7 +31,11 @@ pub(super) struct Host {
 type Roots = BTreeMap<Option<String>, Documents>;
 
 impl Host {
-    pub(super) fn new(server: &Server, observers: &[Arc<dyn Observer>]) -> Result<Self> {
+    pub(super) fn new(
+        server: &Server,
+        places: Places,
+        observers: &[Arc<dyn Observer>],
+    ) -> Result<Self> {
         let cache = CacheArgs {
             cache: server.cache.clone(),
             no_cache: false,
@@ -47,7 +52,7 @@ impl Host {
             tenants: BTreeMap::new(),
             apps: BTreeMap::new(),
             documents: BTreeMap::new(),
-            sockets: Sockets::new(observers),
+            sockets: Sockets::new(places, observers),
         })
     }
 

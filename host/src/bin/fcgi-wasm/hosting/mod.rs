@@ -2,6 +2,7 @@
 //! while requests run.
 
 mod host;
+mod places;
 mod sockets;
 
 use std::future::pending;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use anyhow::Result;
-use fcgi_wasm::{Catalogue, Readiness, Refreshed, Watcher};
+use fcgi_wasm::{Catalogue, Listener, Readiness, Refreshed, Watcher};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -17,18 +18,20 @@ use crate::config;
 use crate::observing::Observing;
 use crate::systemd;
 use host::Host;
+use places::Places;
 
 /// Serves until `stop` is ready, and reads the configuration anew each time
 /// that `reload` is told.
 pub(crate) async fn serve(
     path: &Path,
+    passed: Vec<Listener>,
     observing: &Observing,
     reload: &Notify,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<()> {
     let plan = config::load(path)?;
     let drain_timeout = plan.server.drain_timeout;
-    let mut host = Host::new(&plan.server, observing.observers())?;
+    let mut host = Host::new(&plan.server, Places::new(passed)?, observing.observers())?;
     tokio::select! {
         applied = host.apply(plan) => applied?,
         () = stop.as_mut() => return Ok(()),
@@ -37,17 +40,21 @@ pub(crate) async fn serve(
     systemd::ready(&format!("serving {}", path.display()));
     systemd::start_watchdog();
     observing.set_readiness(Readiness::Ready);
+    let mut is_asked = false;
     loop {
         watcher.watch(host.watched_folders());
         // What changed before it was watched.
         refresh(host.catalogue()).await;
+        if is_asked {
+            systemd::reloaded();
+        }
         let changed = async {
             match host.is_watching() {
                 true => watcher.changed().await,
                 false => pending().await,
             }
         };
-        let is_asked = tokio::select! {
+        is_asked = tokio::select! {
             () = stop.as_mut() => break,
             () = reload.notified() => true,
             () = changed => false,
@@ -92,22 +99,26 @@ pub(crate) async fn keep_fresh(
     is_watching: bool,
 ) {
     let mut watcher = Watcher::new();
+    let mut is_asked = false;
     loop {
         if is_watching {
             watcher.watch([folder_of(file)]);
         }
         // What changed before it was watched, too.
         refresh(catalogue).await;
+        if is_asked {
+            systemd::reloaded();
+        }
         let changed = async {
             match is_watching {
                 true => watcher.changed().await,
                 false => pending().await,
             }
         };
-        tokio::select! {
-            () = reload.notified() => {}
-            () = changed => {}
-        }
+        is_asked = tokio::select! {
+            () = reload.notified() => true,
+            () = changed => false,
+        };
     }
 }
 

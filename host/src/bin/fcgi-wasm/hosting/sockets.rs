@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::{FastCgi, Http, Listener, Observer, Router, Server, UnixPath};
+use fcgi_wasm::{FastCgi, Http, Listener, Observer, Router, Server};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::places::Places;
 use crate::config::{Listen, Socket};
 
 /// Those that are open, by the place that they listen at.
 pub(super) struct Sockets {
     open: BTreeMap<String, Open>,
+    places: Places,
     /// Who is told of their requests.
     observers: Vec<Arc<dyn Observer>>,
 }
@@ -31,21 +33,27 @@ struct Open {
 pub(super) struct Bound {
     place: String,
     socket: Socket,
-    listener: Listener,
+    listeners: Vec<Listener>,
 }
 
 impl Sockets {
-    pub(super) fn new(observers: &[Arc<dyn Observer>]) -> Self {
+    pub(super) fn new(places: Places, observers: &[Arc<dyn Observer>]) -> Self {
         Self {
             open: BTreeMap::new(),
+            places,
             observers: observers.to_vec(),
         }
     }
 
     /// Binds those that are not open yet. Nothing is served before all of them
     /// could be.
-    pub(super) fn bind<'s>(&self, wanted: impl Iterator<Item = &'s Socket>) -> Result<Vec<Bound>> {
+    pub(super) fn bind<'s>(
+        &mut self,
+        wanted: impl Iterator<Item = &'s Socket> + Clone,
+    ) -> Result<Vec<Bound>> {
         let mut bound = Vec::new();
+        self.places
+            .distribute(wanted.clone().map(|socket| &socket.listen))?;
         for socket in wanted {
             let place = socket.listen.place();
             if self.open.contains_key(&place) {
@@ -53,7 +61,7 @@ impl Sockets {
             }
             bound.push(Bound {
                 place,
-                listener: listener(&socket.listen)?,
+                listeners: self.places.open(&socket.listen)?,
                 socket: socket.clone(),
             });
         }
@@ -70,7 +78,7 @@ impl Sockets {
         for Bound {
             place,
             socket,
-            listener,
+            listeners,
         } in bound
         {
             let router = routes(&socket);
@@ -80,10 +88,12 @@ impl Sockets {
             for observer in &self.observers {
                 server = server.observe(observer.clone());
             }
-            let server = match socket.listen {
-                Listen::Http { .. } => server.listen(listener, http(&socket)),
-                _ => server.listen(listener, fastcgi(&socket)),
-            };
+            for listener in listeners {
+                server = match socket.listen {
+                    Listen::Http { .. } => server.listen(listener, http(&socket)),
+                    _ => server.listen(listener, fastcgi(&socket)),
+                };
+            }
             let stop = CancellationToken::new();
             let stopped = stop.clone().cancelled_owned();
             let open = Open {
@@ -144,32 +154,6 @@ fn is_served_alike(one: &Socket, other: &Socket) -> bool {
         ..socket.clone()
     };
     without_routes(one) == without_routes(other)
-}
-
-fn listener(listen: &Listen) -> Result<Listener> {
-    Ok(match listen {
-        Listen::Unix {
-            path,
-            mode,
-            owner,
-            group,
-        } => {
-            let mut socket = UnixPath::new(path).mode(*mode);
-            if let Some(owner) = owner {
-                socket = socket.owner(*owner);
-            }
-            if let Some(group) = group {
-                socket = socket.group(*group);
-            }
-            Listener::unix(socket)?
-        }
-        Listen::Tcp { address, clients } | Listen::Http { address, clients } => {
-            match clients.as_slice() {
-                [] => Listener::tcp(*address)?,
-                clients => Listener::tcp_for(*address, clients.to_vec())?,
-            }
-        }
-    })
 }
 
 fn fastcgi(socket: &Socket) -> FastCgi {
