@@ -42,10 +42,15 @@ lint:
 		echo 'skipped: cargo-deny is not installed'; \
 	fi
 
-# Ratios of what was measured in one run; nothing is asserted of them.
-bench:
-	$(GUEST) --package hello --package naughty --package naughty-http
-	$(CARGO) bench --locked --package fcgi-wasm
+# Ratios of what was measured in one run; nothing is asserted of them. Whatever
+# of nginx, php8.2-fpm, fcgiwrap, Go, wasmtime, strace and valgrind is installed
+# takes part. `make bench BENCH=--quick` is done in a minute, `BENCH=--curves`
+# shows how cost grows.
+BENCH :=
+bench: target
+	$(GUEST) --package hello --package naughty --package naughty-http \
+		--package naughty-http3 --package naughty-cgi
+	$(CARGO) bench --locked --package fcgi-wasm -- $(BENCH)
 
 # Needs `cargo install cargo-fuzz`. The compiler's unstable options are what
 # libFuzzer hooks in with.

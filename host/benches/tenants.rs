@@ -1,6 +1,7 @@
 //! What a noisy neighbour costs: twenty quiet tenants ask at a fixed rate over
 //! a unix socket, alone and beside one that spins, floods or takes memory, in
-//! turns in one run. The ratio of their latencies is what counts.
+//! turns in one run. The ratio of their latencies is what counts. With
+//! `--quick` each has one short turn, which says less.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,9 +22,10 @@ const QUIET_TENANTS: usize = 20;
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// How often each kind of noise has its turn, each time after silence, and how
-/// long that takes.
+/// long that takes; and the same when it has to be quick.
 const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_secs(4);
+const QUICK_TURN: Duration = Duration::from_secs(1);
 
 /// How long a new noise lasts before it counts: the first seconds of a flood
 /// are the same as all others, but those of a connection are not.
@@ -42,6 +44,11 @@ const NOISES: &[(&str, &str)] = &[
 
 #[expect(clippy::print_stdout, reason = "the table is the result")]
 fn main() {
+    // Arguments are for all benchmarks; these are another one's.
+    let is_given = |name| std::env::args().any(|argument| argument == name);
+    if is_given("--curves") || is_given("--parts") {
+        return;
+    }
     // Who asks is not what is measured. The noisy one's connections must not
     // delay the others' on their side of the socket, so they come last there.
     let clients = Runtime::new().expect("a runtime");
@@ -53,6 +60,10 @@ fn main() {
         .build()
         .expect("a runtime");
     let runtime = Runtime::new().expect("a runtime");
+    let (rounds, turn) = match is_given("--quick") {
+        true => (1, QUICK_TURN),
+        false => (ROUNDS, TURN),
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s");
     let router = runtime.block_on(tenants());
@@ -66,14 +77,14 @@ fn main() {
     );
     for (noise, noise_path) in NOISES {
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            alone.extend(clients.block_on(measure(&path)));
+        for _ in 0..rounds {
+            alone.extend(clients.block_on(measure(&path, turn)));
             let (stop, stopped) = watch::channel(());
             for _ in 0..NOISY_CONNECTIONS {
                 noisy_clients.spawn(be_noisy(path.clone(), noise_path, stopped.clone()));
             }
             clients.block_on(async { sleep(WARM_UP).await });
-            beside.extend(clients.block_on(measure(&path)));
+            beside.extend(clients.block_on(measure(&path, turn)));
             drop(stop);
             clients.block_on(async { sleep(WARM_UP).await });
         }
@@ -106,8 +117,9 @@ async fn tenants() -> Router {
 }
 
 /// The latencies of all quiet tenants, milliseconds.
-async fn measure(path: &Path) -> Vec<f64> {
-    let asking = (0..QUIET_TENANTS).map(|number| tokio::spawn(be_quiet(path.to_owned(), number)));
+async fn measure(path: &Path, turn: Duration) -> Vec<f64> {
+    let asking =
+        (0..QUIET_TENANTS).map(|number| tokio::spawn(be_quiet(path.to_owned(), number, turn)));
     let mut latencies = Vec::new();
     for asking in asking.collect::<Vec<_>>() {
         latencies.extend(asking.await.expect("no panic"));
@@ -117,11 +129,11 @@ async fn measure(path: &Path) -> Vec<f64> {
 
 /// Asks at a fixed rate. An answer that comes late does not make the next
 /// question come late: its latency counts from when it was due.
-async fn be_quiet(path: PathBuf, number: usize) -> Vec<f64> {
+async fn be_quiet(path: PathBuf, number: usize, turn: Duration) -> Vec<f64> {
     let host = format!("quiet{number}");
     let mut peer = Peer::connect(&path).await;
     sleep(PERIOD * number as u32 / QUIET_TENANTS as u32).await;
-    let end = Instant::now() + TURN;
+    let end = Instant::now() + turn;
     let mut due = interval(PERIOD);
     let mut latencies = Vec::new();
     while Instant::now() < end {

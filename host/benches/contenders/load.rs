@@ -1,0 +1,216 @@
+//! Asks in one of two ways: as fast as answers come (closed loop), which shows
+//! throughput, or at a fixed rate whatever comes (open loop), which shows how
+//! long visitors wait.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::peer::{Peer, Place};
+use crate::question::Question;
+
+/// How long is waited for the last answers.
+const LATE_MAX: Duration = Duration::from_secs(2);
+
+const UNANSWERED: &str = "does not answer any more";
+
+/// How a closed loop asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closed {
+    pub(crate) connections: usize,
+    /// Requests at a time on each of them.
+    pub(crate) depth: usize,
+    /// Threads that the connections are shared out to.
+    pub(crate) threads: usize,
+    pub(crate) time: Duration,
+}
+
+/// What came of one turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) answered: u64,
+    pub(crate) seconds: f64,
+    /// How long each answer took; nothing where several were asked for at a time.
+    pub(crate) latencies: Vec<Duration>,
+}
+
+/// Asks for one thing after the other on each connection.
+pub(crate) fn closed(place: &Place, question: &Question, how: Closed) -> Result<Turn, String> {
+    let threads = how.threads.min(how.connections);
+    let turns: Vec<Result<Turn, String>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|index| {
+                let connections = (how.connections + index) / threads;
+                let how = Closed { connections, ..how };
+                scope.spawn(move || single_threaded()?.block_on(ask(place, question, how)))
+            })
+            .collect();
+        let ends = threads.into_iter().map(|thread| thread.join());
+        ends.map(|end| end.expect("no panic")).collect()
+    });
+    let mut sum = Turn::default();
+    for turn in turns {
+        let turn = turn?;
+        sum.answered += turn.answered;
+        sum.latencies.extend(turn.latencies);
+        sum.seconds = sum.seconds.max(turn.seconds);
+    }
+    Ok(sum)
+}
+
+fn single_threaded() -> Result<Runtime, String> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())
+}
+
+async fn ask(place: &Place, question: &Question, how: Closed) -> Result<Turn, String> {
+    let mut peers = Vec::new();
+    for _ in 0..how.connections {
+        peers.push(Peer::connect(place, question).await?);
+    }
+    let began = Instant::now();
+    let end = began + how.time;
+    let mut asking = JoinSet::new();
+    for mut peer in peers {
+        asking.spawn(async move {
+            if how.depth > 1 {
+                let answered = peer.ask_many(how.depth, || Instant::now() < end).await?;
+                return Ok((answered, Vec::new()));
+            }
+            let mut latencies = Vec::new();
+            let mut asked = Instant::now();
+            while asked < end {
+                peer.ask().await?;
+                let now = Instant::now();
+                latencies.push(now - asked);
+                asked = now;
+            }
+            Ok::<_, String>((latencies.len() as u64, latencies))
+        });
+    }
+    let mut sum = Turn::default();
+    let collect = async {
+        while let Some(asked) = asking.join_next().await {
+            let (answered, latencies) = asked.map_err(|error| error.to_string())??;
+            sum.answered += answered;
+            sum.latencies.extend(latencies);
+        }
+        Ok::<_, String>(())
+    };
+    let collected = timeout(how.time + LATE_MAX, collect).await;
+    collected.map_err(|_| UNANSWERED.to_owned())??;
+    sum.seconds = began.elapsed().as_secs_f64();
+    Ok(sum)
+}
+
+/// Asks so many times a second, over so many connections. How long each answer
+/// took counts from when its question was due, whether a connection was free
+/// then or not: a server that stops for a second delays all that visitors
+/// would have asked in it.
+///
+/// # Errors
+///
+/// If it is asked for more than it can do.
+pub(crate) fn paced(
+    place: &Place,
+    question: &Question,
+    connections: usize,
+    rate: f64,
+    time: Duration,
+) -> Result<Vec<Duration>, String> {
+    single_threaded()?.block_on(async {
+        let mut peers = Vec::new();
+        for _ in 0..connections {
+            let mut peer = Peer::connect(place, question).await?;
+            peer.ask().await?;
+            peers.push(peer);
+        }
+        let period = Duration::from_secs_f64(1.0 / rate);
+        let count = (time.as_secs_f64() * rate) as u64;
+        let due = Arc::new(Semaphore::new(0));
+        let next = Arc::new(AtomicU64::new(0));
+        let clock = Arc::new(OnceLock::new());
+        let mut asking = JoinSet::new();
+        for mut peer in peers {
+            let (due, next, clock) = (due.clone(), next.clone(), clock.clone());
+            asking.spawn(async move {
+                let mut latencies = Vec::new();
+                // Closed at the end.
+                while let Ok(permit) = due.acquire().await {
+                    permit.forget();
+                    let number = next.fetch_add(1, Relaxed);
+                    let began: Instant = *clock.wait();
+                    let due_at = began + period.mul_f64((number + 1) as f64);
+                    peer.ask().await?;
+                    latencies.push(due_at.elapsed());
+                }
+                Ok::<_, String>(latencies)
+            });
+        }
+        let paced = due.clone();
+        let pacing = tokio::task::spawn_blocking(move || pace(period, count, &paced, &clock));
+        pacing.await.map_err(|error| error.to_string())??;
+        let late = Instant::now();
+        while due.available_permits() > 0 && late.elapsed() < LATE_MAX {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let has_rest = due.available_permits() > 0;
+        due.close();
+        if has_rest {
+            return Err(format!("can not keep up with {rate:.0} requests/s"));
+        }
+        let mut latencies = Vec::new();
+        let collect = async {
+            while let Some(asked) = asking.join_next().await {
+                latencies.extend(asked.map_err(|error| error.to_string())??);
+            }
+            Ok::<_, String>(())
+        };
+        let collected = timeout(LATE_MAX, collect).await;
+        collected.map_err(|_| UNANSWERED.to_owned())??;
+        Ok(latencies)
+    })
+}
+
+/// Adds a permit whenever a question is due. By a clock of the kernel and a
+/// thread that waits for it, because tokio's goes by milliseconds.
+/// Tells when the first period began.
+fn pace(
+    period: Duration,
+    count: u64,
+    due: &Semaphore,
+    clock: &OnceLock<Instant>,
+) -> Result<(), String> {
+    let told = |error: rustix::io::Errno| error.to_string();
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC).map_err(told)?;
+    let period = Timespec {
+        tv_sec: period.as_secs() as i64,
+        tv_nsec: i64::from(period.subsec_nanos()),
+    };
+    let times = Itimerspec {
+        it_interval: period,
+        it_value: period,
+    };
+    clock.get_or_init(Instant::now);
+    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times).map_err(told)?;
+    let mut asked = 0;
+    while asked < count {
+        // Waits, and says how many periods are over since the last time.
+        let mut over = [0; 8];
+        rustix::io::read(&timer, &mut over).map_err(told)?;
+        let more = u64::from_ne_bytes(over).min(count - asked);
+        due.add_permits(usize::try_from(more).unwrap_or(Semaphore::MAX_PERMITS));
+        asked += more;
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! How fast this is, next to what one would take instead.
+//!
+//! Everything is taken in turns in one run on one machine, so the ratios are
+//! what counts; host/docs/performance.md says what each figure means.
+//!
+//! ```text
+//! cargo bench --bench contenders                all but the curves, some eight minutes
+//! cargo bench --bench contenders -- --quick     the same in a minute, less certain
+//! cargo bench --bench contenders -- --curves    how cost grows
+//! cargo bench --bench contenders -- --parts     what one request is made of, and no more
+//! ```
+
+#![expect(clippy::print_stdout, reason = "the tables are the result")]
+#![expect(clippy::print_stderr, reason = "it is a program")]
+
+mod contest;
+mod curves;
+mod entrants;
+mod figures;
+mod handler;
+mod instructions;
+mod load;
+mod nginx;
+mod parts;
+mod peer;
+mod picture;
+mod process;
+mod question;
+mod syscalls;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::{Value, json};
+
+use contest::Extent;
+use nginx::Nginx;
+use picture::Panel;
+
+const FULL: Extent = Extent {
+    rounds: 5,
+    turn: Duration::from_millis(1200),
+    paced_turn: Duration::from_millis(1500),
+};
+
+const QUICK: Extent = Extent {
+    rounds: 1,
+    turn: Duration::from_millis(500),
+    paced_turn: Duration::from_millis(300),
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        // What this program executes itself as.
+        ["serve", socket] => handler::serve(Path::new(socket)),
+        ["child", program, arguments @ ..] => process::become_child(program, arguments),
+        ["work", part, count] => match count.parse() {
+            Ok(count) => parts::work(part, count),
+            Err(_) => Err(format!("{count:?} is no number")),
+        },
+        arguments => measure(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &[&str]) -> Result<(), String> {
+    // Cargo adds `--bench`.
+    let known = ["--bench", "--quick", "--curves", "--parts"];
+    if let Some(unknown) = arguments.iter().find(|given| !known.contains(given)) {
+        return Err(format!(
+            "there is no {unknown}: there is {}",
+            known[1..].join(", ")
+        ));
+    }
+    let is_given = |name| arguments.contains(&name);
+    let is_quick = is_given("--quick");
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    fs::create_dir_all(&results).map_err(|error| error.to_string())?;
+    let mut sections = vec![("machine", machine())];
+    let mut panels = Vec::new();
+    if !is_given("--parts") {
+        let (more, pictured) = contend(is_quick, is_given("--curves"))?;
+        sections.extend(more);
+        panels.extend(pictured);
+    }
+    if !is_given("--curves") {
+        sections.push(("parts", parts::run(is_quick)));
+        if !is_quick {
+            sections.push(("instructions", instructions::run(&results)));
+        }
+    }
+    let sections = sections
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
+    let sections = Value::Object(sections.collect());
+    let write = |name: &str, content: String| {
+        let path = results.join(name);
+        println!("written: {}", path.display());
+        fs::write(path, content).map_err(|error| error.to_string())
+    };
+    println!();
+    write("results.json", format!("{sections:#}\n"))?;
+    if !panels.is_empty() {
+        write("results.svg", picture::draw(&panels))?;
+    }
+    Ok(())
+}
+
+type Sections = Vec<(&'static str, Value)>;
+
+/// Starts everybody, and measures one after the other.
+fn contend(is_quick: bool, has_curves: bool) -> Result<(Sections, Vec<Panel>), String> {
+    allow_files();
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let folder = folder.path();
+    let (contenders, left_out) = entrants::start(folder);
+    for (name, reason) in &left_out {
+        println!("left out: {name}: {reason}");
+    }
+    let left_out = left_out.iter();
+    let left_out = left_out.map(|(name, reason)| json!({ "name": name, "reason": reason }));
+    let mut sections = vec![("left_out", left_out.collect())];
+    let extent = if is_quick { QUICK } else { FULL };
+    if has_curves {
+        let (curves, panels) = curves::run(&contenders, extent.turn);
+        sections.push(("curves", curves));
+        return Ok((sections, panels));
+    }
+    let nginx = Nginx::start(folder, &contenders);
+    if let Err(reason) = &nginx {
+        println!("left out: all that is behind nginx: {reason}");
+    }
+    let (contest, panels) = contest::run(&contenders, nginx.as_ref().ok(), extent);
+    sections.push(("contest", contest));
+    sections.push(("system_calls", syscalls::run(&contenders, folder)));
+    Ok((sections, panels))
+}
+
+/// A thousand connections are a thousand files.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        println!("no more files can be open at a time: {error}");
+    }
+}
+
+/// What the figures depend on.
+fn machine() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model.map(|line| line.trim_start_matches([' ', '\t', ':']).to_owned());
+    json!({
+        "processor": model,
+        "processors": std::thread::available_parallelism().map_or(1, usize::from),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "load_before": read("/proc/loadavg").trim(),
+    })
+}
