@@ -6,13 +6,14 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::support::authorizer::*;
-use crate::support::daemon::{Daemon, free_port};
+use crate::support::daemon::{Daemon, free_port, open_folder};
 use crate::support::guest_build::guest;
 use crate::support::http_client::{Client, Reply};
 use crate::support::process::Program;
-use crate::support::{Outcome, Skip, apache, lighttpd};
+use crate::support::{Outcome, Skip, apache, lighttpd, script};
 
 tests![
     lighttpd_guards_files,
@@ -23,6 +24,8 @@ tests![
     apache_guards_an_application_that_learns_the_variables,
     conformance_27_apache_never_lets_pass_what_fails,
     conformance_27_apache_lets_nobody_pass_when_the_server_ends,
+    mod_fcgid_guards_files,
+    conformance_27_mod_fcgid_never_lets_pass_what_fails,
 ];
 
 /// Requests of which none may pass, for the authorizer that misbehaves by path.
@@ -307,5 +310,58 @@ fn conformance_27_apache_lets_nobody_pass_when_the_server_ends() -> Outcome {
             check_kept_out(&after, "nobody there");
         }
     }
+    Ok(())
+}
+
+/// Apache with an authorizer that mod_fcgid starts, and its script's folder.
+fn fcgid_with(app: &str, flags: &str) -> Result<(Daemon, TempDir), Skip> {
+    let app = guest(app)?;
+    let cache = script::cache(&app)?;
+    let folder = open_folder();
+    let gate = folder.path().join("gate.fcgi");
+    let program = env!("CARGO_BIN_EXE_fcgi-wasm");
+    let (app, cache) = (app.display(), cache.display());
+    let text = format!("#!/bin/sh\nexec {program} serve {app} --cache {cache} {flags}\n");
+    script::write(&gate, &text);
+    let apache = apache::start(&format!(
+        r#"<Directory "@FOLDER@/files/private">
+            FcgidAccessChecker "{}"
+            FcgidAccessCheckerAuthoritative On
+        </Directory>"#,
+        gate.display()
+    ))?;
+    hide(&apache.path("files"), REFUSED);
+    hide(&apache.path("files"), &["/private/allow"]);
+    Ok((apache, folder))
+}
+
+fn mod_fcgid_guards_files() -> Outcome {
+    let (apache, _folder) = fcgid_with("naughty-roles", "")?;
+    let reply = apache.connect().get("/private/allow");
+    let log = apache.error_log();
+    assert_eq!(
+        (reply.head.status, reply.text().as_str()),
+        (200, SECRET),
+        "{log}"
+    );
+    // Each no is a 401 of its own, whatever the authorizer's response was.
+    let reply = apache.connect().get("/private/deny");
+    check_kept_out(&reply, "deny");
+    assert_eq!(reply.head.status, 401);
+    let reply = apache.connect().get("/private/allow/../deny");
+    check_kept_out(&reply, "deny by detour");
+    Ok(())
+}
+
+fn conformance_27_mod_fcgid_never_lets_pass_what_fails() -> Outcome {
+    let (apache, _folder) = fcgid_with("naughty-roles", &LIMITS.join(" "))?;
+    for path in REFUSED {
+        check_kept_out(&apache.connect().get(path), path);
+    }
+    let (no_role, _folder) = fcgid_with("hello", "")?;
+    check_kept_out(&no_role.connect().get("/private/allow"), "no such role");
+    let (gone, folder) = fcgid_with("naughty-roles", "")?;
+    script::write(&folder.path().join("gate.fcgi"), "#!/bin/sh\nexit 1\n");
+    check_kept_out(&gone.connect().get("/private/allow"), "does not start");
     Ok(())
 }

@@ -1,21 +1,16 @@
 //! The web servers, and how each is set up with an application behind it.
 
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
-use nix::unistd::User;
 use tempfile::TempDir;
 
 use crate::support::daemon::{Daemon, free_port, open_folder, unprivileged};
-use crate::support::guest_build::{guest, target_folder};
+use crate::support::guest_build::guest;
 use crate::support::http_client::Client;
 use crate::support::manual::block;
 use crate::support::process::Program;
-use crate::support::{Skip, apache, caddy, certificate, h2o, haproxy, lighttpd, nginx};
+use crate::support::{Skip, apache, caddy, certificate, h2o, haproxy, lighttpd, nginx, script};
 
 /// A web server, in one of the ways in which it speaks FastCGI.
 pub(super) struct Server {
@@ -245,7 +240,7 @@ impl Server {
             ("127.0.0.1:9000", tcp),
         ];
         if program.is_none() {
-            let cache = shared_cache(&app)?;
+            let cache = script::cache(&app)?;
             let ours = [
                 &[env!("CARGO_BIN_EXE_fcgi-wasm"), "serve", "-v"],
                 flags.as_slice(),
@@ -275,38 +270,9 @@ impl Server {
 }
 
 fn write_script(path: &Path, settle: &[(&str, String)]) {
-    let mut script = block("sh", "fcgid").to_owned();
+    let mut text = block("sh", "fcgid").to_owned();
     for (from, to) in settle {
-        script = script.replace(from, to);
+        text = text.replace(from, to);
     }
-    std::fs::write(path, script).expect("written");
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(path, executable).expect("executable");
-}
-
-/// A cache that belongs to the user as whom web servers run, with this
-/// application in it: they wait only seconds for what they start.
-fn shared_cache(app: &Path) -> Result<PathBuf, Skip> {
-    static COMPILING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
-    let cache = target_folder().join("test-cache-of-web-servers");
-    std::fs::create_dir_all(&cache).expect("a folder");
-    let mut compile = Command::new(env!("CARGO_BIN_EXE_fcgi-wasm"));
-    compile.arg("compile").arg(app).arg("--cache").arg(&cache);
-    let private = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(&cache, private).expect("private");
-    if let Some(user) = unprivileged() {
-        let user = User::from_name(user).expect("users").expect("the user");
-        let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
-        std::os::unix::fs::chown(&cache, Some(uid), Some(gid)).expect("given away");
-        compile.uid(uid).gid(gid);
-    }
-    let compiled = compile.output().expect("started");
-    match compiled.status.success() {
-        true => Ok(cache),
-        false => {
-            let complaint = String::from_utf8_lossy(&compiled.stderr).into_owned();
-            Err(Skip(format!("not for the web server's user: {complaint}")))
-        }
-    }
+    script::write(path, &text);
 }

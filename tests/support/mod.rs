@@ -19,6 +19,7 @@ pub(crate) mod metrics;
 pub(crate) mod nginx;
 pub(crate) mod observed;
 pub(crate) mod process;
+pub(crate) mod script;
 pub(crate) mod setting;
 pub(crate) mod started;
 pub(crate) mod two;
