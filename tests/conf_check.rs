@@ -182,6 +182,7 @@ fn mistakes_of_apache_are_found() -> Outcome {
     let app = "ProxyPass /app unix:SOCKET|fcgi://a/app";
     let inside = |place: &str| format!("<Location {place}>\n{recipe}</Location>\n");
     let php = "<FilesMatch \\.php$>\nSetHandler \"proxy:unix:SOCKET|fcgi://localhost\"\n";
+    let script = "SetHandler fcgid-script\nOptions +ExecCGI\n".to_owned();
     let cases: &[(String, Mistakes<'_>)] = &[
         (format!("{app}\n"), &[(1, "repeats the path of the mount")]),
         (
@@ -207,6 +208,18 @@ fn mistakes_of_apache_are_found() -> Outcome {
             &[(4, "Apache takes them for one"), (4, "is not there")],
         ),
         (format!("{php}</FilesMatch>\n"), &[(2, "how PHP is asked")]),
+        (
+            format!("{script}FcgidMaxRequestLen 1000000\nFcgidIOTimeout 65\n"),
+            &[],
+        ),
+        (
+            script.replace("ExecCGI", "Indexes"),
+            &[
+                (1, "no Options +ExecCGI"),
+                (1, "no FcgidMaxRequestLen"),
+                (1, "FcgidIOTimeout is 40 s"),
+            ],
+        ),
     ];
     for (text, mistakes) in cases {
         check("apache", &[(text, mistakes)]);
@@ -342,7 +355,7 @@ fn the_manuals_blocks_are_without_mistakes() -> Outcome {
     let address = listener.local_addr().expect("an address").to_string();
     for (kind, name) in blocks() {
         let is_doubtful = DOUBTFUL.contains(&(kind, name));
-        if !CHECKED.contains(&kind) || is_doubtful || name.starts_with("fcgid") {
+        if !CHECKED.contains(&kind) || is_doubtful {
             continue;
         }
         let text = block(kind, name).replace("/run/app.sock", "SOCKET");

@@ -1,4 +1,4 @@
-//! The mistakes of Apache's configurations, with mod_proxy_fcgi.
+//! The mistakes of Apache's configurations, with mod_proxy_fcgi and mod_fcgid.
 
 use super::directive::{Directive, all};
 use super::findings::Check;
@@ -7,6 +7,9 @@ use crate::reach::Address;
 
 /// What `ProxyTimeout` is unless set, seconds: Apache's Timeout.
 const TIMEOUT: u64 = 60;
+
+/// What `FcgidIOTimeout` is unless set, seconds.
+const SCRIPT_TIMEOUT: u64 = 40;
 
 /// A place that passes requests on.
 struct Pass<'t> {
@@ -41,29 +44,62 @@ pub(super) fn check(check: &mut Check, tree: &[Directive]) {
             "timeout={}   # on the ProxyPass line",
         );
     }
-    let Some(first) = passes.first() else {
+    let scripts = directives.iter().filter(|one| starts_script(one));
+    let scripts: Vec<usize> = scripts.map(|one| one.line).collect();
+    check.places += scripts.len();
+    if let Some(&line) = scripts.first() {
+        check_scripts(check, line, &directives);
+    }
+    let first = passes.first().map(|pass| pass.line);
+    let Some(first) = first.into_iter().chain(scripts).min() else {
         return;
     };
     if find("AllowEncodedSlashes").is_none_or(|set| set.word(1).eq_ignore_ascii_case("off")) {
         let what = "no AllowEncodedSlashes";
         let seen = "404 from Apache for every path with %2F in it";
-        check.note(
-            first.line,
-            what,
-            seen,
-            "AllowEncodedSlashes NoDecode   # inside of the VirtualHost",
-        );
+        let cure = match passes.is_empty() {
+            true => "AllowEncodedSlashes On   # inside of the VirtualHost",
+            false => "AllowEncodedSlashes NoDecode   # inside of the VirtualHost",
+        };
+        check.note(first, what, seen, cure);
     }
     if find("CGIPassAuth").is_none() {
         let what = "no CGIPassAuth";
         let seen = "the application sees no Authorization: logins by it fail";
-        check.note(
-            first.line,
-            what,
-            seen,
-            "CGIPassAuth On   # in the <Location>",
-        );
+        let cure = match passes.is_empty() {
+            true => "CGIPassAuth On   # in the script's <Directory>",
+            false => "CGIPassAuth On   # in the <Location>",
+        };
+        check.note(first, what, seen, cure);
     }
+}
+
+/// Whether mod_fcgid starts a script by it.
+fn starts_script(directive: &Directive) -> bool {
+    let handles = directive.is("SetHandler") || directive.is("AddHandler");
+    handles && directive.word(1) == "fcgid-script"
+}
+
+fn check_scripts(check: &mut Check, line: usize, directives: &[&Directive]) {
+    let mut options = directives.iter().filter(|one| one.is("Options"));
+    let may_run = |one: &&Directive| {
+        let mut words = one.words.iter().map(|word| word.trim_start_matches('+'));
+        words.any(|word| word.eq_ignore_ascii_case("ExecCGI"))
+    };
+    if !options.any(may_run) {
+        let what = "no Options +ExecCGI: the script may not be run";
+        let cure = "Options +ExecCGI   # in the script's <Directory>";
+        check.mistake(line, what, "403 for every request", cure);
+    }
+    if !directives.iter().any(|one| one.is("FcgidMaxRequestLen")) {
+        let what = "no FcgidMaxRequestLen: mod_fcgid takes uploads of up to 128 KiB";
+        let cure = "FcgidMaxRequestLen 1073741824";
+        check.mistake(line, what, "500 for all larger ones", cure);
+    }
+    let timeout = directives.iter().find(|one| one.is("FcgidIOTimeout"));
+    let is = timeout.map_or(Some(SCRIPT_TIMEOUT), |found| seconds(found.word(1)));
+    let line = timeout.map_or(line, |found| found.line);
+    check.patience(line, "FcgidIOTimeout", is, "FcgidIOTimeout {}");
 }
 
 /// Each ProxyPass to FastCGI, and each handler.

@@ -136,7 +136,9 @@ fn recognise(text: &str) -> Option<Kind> {
         Some(Kind::Nginx)
     } else if any(&|line| line.starts_with("fastcgi.server")) {
         Some(Kind::Lighttpd)
-    } else if any(&|line| line.contains("fcgi://") || line.starts_with("ProxyFCGI")) {
+    } else if any(&|line| {
+        line.contains("fcgi://") || line.starts_with("ProxyFCGI") || line.contains("fcgid-script")
+    }) {
         Some(Kind::Apache)
     } else if any(&|line| line.starts_with("fcgi-app") || line.starts_with("use-fcgi-app")) {
         Some(Kind::Haproxy)
