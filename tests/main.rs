@@ -44,6 +44,7 @@ mod grants;
 mod guests;
 mod hostile;
 mod hosting;
+mod hosting_logs;
 mod hosting_places;
 mod limits;
 mod log_places;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         grants::tests(),
         guests::tests(),
         hosting::tests(),
+        hosting_logs::tests(),
         hosting_places::tests(),
         limits::tests(),
         log_places::tests(),

@@ -29,6 +29,7 @@ pub struct DocumentRoot {
     tenant: Tenant,
     owners: Vec<u32>,
     policy: Policy,
+    app_name: Option<String>,
 }
 
 impl DocumentRoot {
@@ -41,7 +42,17 @@ impl DocumentRoot {
             tenant: tenant.clone(),
             owners: vec![0, us],
             policy,
+            app_name: None,
         }
+    }
+
+    /// What logs, metrics and the status call its files, all of them: so that
+    /// who makes files does not make series of numbers. Each by its path
+    /// unless set.
+    #[must_use]
+    pub fn app_name(mut self, name: impl Into<String>) -> Self {
+        self.app_name = Some(name.into());
+        self
     }
 
     /// A user to whom its files and folders may belong too. Root and the user
@@ -161,10 +172,11 @@ impl Shared {
             forget(&mut files);
         }
         let root = &self.roots[found.root];
-        let name = found.path.display().to_string();
+        let path = found.path.display().to_string();
+        let name = root.app_name.as_deref().unwrap_or(&path);
         let open = opener(root, &found.path);
-        let source = AppFile::opened_by(&root.tenant, &name, open, root.policy.clone());
-        let slot = self.catalogue.slot(&name, root.tenant.name(), source);
+        let source = AppFile::opened_by(&root.tenant, name, &path, open, root.policy.clone());
+        let slot = self.catalogue.slot(&path, root.tenant.name(), source);
         files.insert(found.path, slot.clone());
         slot
     }

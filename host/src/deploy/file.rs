@@ -48,23 +48,21 @@ impl AppFile {
                 false => Err(io::Error::other("it is no regular file")),
             }
         };
-        Self {
-            path: shown,
-            ..Self::opened_by(tenant, name, open, policy)
-        }
+        Self::opened_by(tenant, name, &shown, open, policy)
     }
 
     /// A component in a file that is found anew each time.
     pub(super) fn opened_by(
         tenant: &Tenant,
         name: &str,
+        path: &str,
         open: impl Fn() -> io::Result<File> + Send + Sync + 'static,
         policy: Policy,
     ) -> Self {
         Self {
             tenant: tenant.clone(),
             name: name.to_owned(),
-            path: name.to_owned(),
+            path: path.to_owned(),
             open: Arc::new(open),
             policy,
         }

@@ -33,7 +33,7 @@ pub struct Board {
     running: [Mutex<HashMap<u64, Running>>; SHARDS],
     pub(super) times: Mutex<Times>,
     pub(super) server: ServerCounts,
-    logs: Mutex<Vec<LogFile>>,
+    logs: Mutex<Logs>,
 }
 
 /// Whether requests are served.
@@ -45,6 +45,14 @@ pub enum Readiness {
     Ready,
     /// The server was told to stop.
     Stopping,
+}
+
+/// The logs whose dropped lines count.
+#[derive(Debug, Default)]
+struct Logs {
+    open: Vec<LogFile>,
+    /// What those dropped that were watched earlier.
+    dropped_earlier: u64,
 }
 
 /// Of all requests of the server.
@@ -78,6 +86,13 @@ pub(super) struct Live {
     pub(super) asked: Arc<Asked>,
     pub(super) journal: Arc<Journal>,
     pub(super) is_answered: bool,
+}
+
+impl Logs {
+    fn dropped(&self) -> u64 {
+        let open: u64 = self.open.iter().map(LogFile::dropped).sum();
+        self.dropped_earlier + open
+    }
 }
 
 impl Board {
@@ -120,13 +135,20 @@ impl Board {
         self.started.elapsed().saturating_sub(last)
     }
 
-    /// Has the lines counted that this log drops.
-    pub fn watch_log(&self, log: &LogFile) {
-        lock(&self.logs).push(log.clone());
+    /// Has the lines counted that these logs drop, instead of those that were
+    /// watched until now. What was counted stays counted.
+    pub fn watch_logs(&self, logs: impl IntoIterator<Item = LogFile>) {
+        let logs: Vec<_> = logs.into_iter().collect();
+        let mut watched = lock(&self.logs);
+        // A log that stays counts on from what it had.
+        let before = watched.dropped();
+        let of_these: u64 = logs.iter().map(LogFile::dropped).sum();
+        watched.dropped_earlier = before.saturating_sub(of_these);
+        watched.open = logs;
     }
 
     pub(super) fn log_lines_dropped(&self) -> u64 {
-        lock(&self.logs).iter().map(LogFile::dropped).sum()
+        lock(&self.logs).dropped()
     }
 
     /// The requests of which something is left, in no order.

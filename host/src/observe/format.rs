@@ -98,8 +98,8 @@ impl AccessLogFormat {
         WORDS.iter().map(|(name, _)| *name)
     }
 
-    /// The params that it shows.
-    pub(super) fn params(&self) -> Vec<String> {
+    /// The params that it shows, by their names.
+    pub fn params(&self) -> Vec<String> {
         let Kind::Text(pieces) = &self.0 else {
             return Vec::new();
         };

@@ -31,8 +31,16 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = Args::parse_from(args::with_command(std::env::args_os()));
-    let place = args.command.log_place();
-    let outcome = log::start(&args.log, args.command.default_log(), place);
+    let wanted = match &args.command {
+        Command::Serve(serve) => serve.config.as_deref().map(config::log),
+        _ => None,
+    };
+    let outcome = log::start(
+        &args.log,
+        args.command.default_log(),
+        args.command.log_place(),
+        wanted.unwrap_or_default(),
+    );
     let outcome = outcome.and_then(|()| run(args.command));
     outcome.unwrap_or_else(|error| {
         log::fail(&error);

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::accounts::{group_id, user_id};
 use crate::args::{Places, Serve};
-use crate::observing::Observing;
+use crate::observing::{Observing, Wanted};
 use crate::signals::{Signals, Wish};
 use crate::{engine, hosting, log, starter, systemd};
 
@@ -36,14 +36,14 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // First of all, so that a signal while loading is not lost.
     let reload = Arc::new(Notify::new());
     let mut stop = pin!(until_stop(Signals::listen()?, reload.clone()));
-    let observing = Observing::start(&args.observing)?;
     let path = match (args.config, args.app) {
         (Some(config), _) => {
-            return hosting::serve(&config, inherited, &observing, &reload, stop).await;
+            return hosting::serve(&config, inherited, &args.observing, &reload, stop).await;
         }
         (None, Some(app)) => app,
         (None, None) => bail!("give an application, or --config FILE"),
     };
+    let observing = Observing::start(Wanted::default().with(&args.observing))?;
     let mut fastcgi = FastCgi::default()
         .connections_max(args.max_connections)
         .requests_max(args.about.limits.max_concurrent)

@@ -23,7 +23,7 @@ pub(crate) use hosting::{Config, ConfigCommand, Reload};
 pub(crate) use line::with_command;
 pub(crate) use manual::{Completions, Man};
 pub(crate) use new::{Language, New};
-pub(crate) use observing::{Observing, Place, Status, Top};
+pub(crate) use observing::{Observing, Place, Status, Top, place};
 pub(crate) use request::Request;
 pub(crate) use serve::{LogPlace, Places, Serve};
 

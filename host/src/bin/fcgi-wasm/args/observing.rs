@@ -82,13 +82,13 @@ pub(crate) struct Top {
 }
 
 /// Where a server shows its status.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-fn place(text: &str) -> Result<Place, String> {
+pub(crate) fn place(text: &str) -> Result<Place, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return Ok(Place::Unix(path.into()));
     }

@@ -41,10 +41,11 @@ pub(crate) struct Serve {
     pub(crate) script: Option<PathBuf>,
     /// Serve what this configuration calls for, instead of one application
     ///
-    /// All other settings stand in the file then: see `fcgi-wasm config`.
+    /// All other settings stand in the file then: see `fcgi-wasm config`. But
+    /// for what is logged and shown: flags go before the file there.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "app", "watch", "interface", "mount", "drain_timeout", "max_connections", "idle_timeout",
-        "hang_up_when_broken", "no_multiplex", "Places", "Limits", "GrantArgs", "CacheArgs",
+        "hang_up_when_broken", "no_multiplex", "slow", "authorizer", "Places", "Limits", "GrantArgs", "CacheArgs",
     ])]
     pub(crate) config: Option<PathBuf>,
     /// Serve new versions of the application's file without being told (SIGHUP)
@@ -113,7 +114,7 @@ pub(crate) struct Places {
     pub(crate) http: Vec<SocketAddr>,
 }
 
-#[derive(ArgGroup, Debug)]
+#[derive(ArgGroup, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Where the log goes (standard error unless set)")]
 pub(crate) struct LogPlace {
     /// A file, which is opened anew on SIGHUP

@@ -77,11 +77,11 @@ impl Document {
     }
 
     /// The same of a table that has no names, and may not be there.
-    pub(super) fn server_value<T: FromValue>(&self, key: &str) -> Option<T> {
-        match self.section("server") {
+    pub(super) fn main_value<T: FromValue>(&self, table: &str, key: &str) -> Option<T> {
+        match self.section(table) {
             Some(section) => self.value(section, key),
             None => {
-                let table = TABLES.iter().find(|table| table.name == "server")?;
+                let table = TABLES.iter().find(|known| known.name == table)?;
                 default(table, key).and_then(T::from_value)
             }
         }

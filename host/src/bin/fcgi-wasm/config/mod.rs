@@ -12,9 +12,12 @@ mod plan;
 mod planner;
 mod policy;
 mod policy_keys;
+mod process;
+mod process_keys;
 mod reader;
 mod schema;
 mod show;
+mod table_keys;
 mod values;
 
 use std::io::{ErrorKind, Write};
@@ -26,7 +29,7 @@ use anyhow::{Result, anyhow, bail};
 use crate::args::{Config, ConfigCommand};
 use complaint::Complaint;
 pub(crate) use document::Document;
-pub(crate) use plan::{App, Documents, Listen, Plan, Server, Socket, Tenant};
+pub(crate) use plan::{App, Documents, Listen, Log, Plan, Server, Socket, Tenant};
 use planner::plan;
 
 /// `fcgi-wasm config`.
@@ -58,6 +61,14 @@ pub(crate) fn run(args: &Config) -> Result<ExitCode> {
 /// Reads a configuration, and checks all that can be without serving it.
 pub(crate) fn load(path: &Path) -> Result<Plan> {
     plan(&read(path)?).map_err(all)
+}
+
+/// Where a configuration wants the log, which is to be there before anything
+/// else: whoever reads all of it tells what is wrong.
+pub(crate) fn log(path: &Path) -> Log {
+    std::path::absolute(path)
+        .map(|path| process::log(&reader::read_main(&path)))
+        .unwrap_or_default()
 }
 
 fn read(path: &Path) -> Result<Document> {

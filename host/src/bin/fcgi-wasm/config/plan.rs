@@ -9,6 +9,9 @@ use std::time::Duration;
 use fcgi_wasm::cgi::Mount;
 use fcgi_wasm::{Budget, Policy};
 
+use crate::args::LogPlace;
+use crate::observing::Wanted;
+
 /// All that is called for.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -17,8 +20,18 @@ pub(crate) struct Plan {
     pub(crate) tenants: BTreeMap<String, Tenant>,
     pub(crate) apps: BTreeMap<String, App>,
     pub(crate) documents: BTreeMap<String, Documents>,
+    /// Where the log goes, and how much of it.
+    pub(crate) log: Log,
+    /// What else is written, and shown.
+    pub(crate) wanted: Wanted,
     /// Files that are not there: no reason not to serve the others.
     pub(crate) missing: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Log {
+    pub(crate) level: Option<String>,
+    pub(crate) place: LogPlace,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +98,8 @@ pub(crate) struct App {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Documents {
+    /// What logs and metrics call its files.
+    pub(crate) name: String,
     pub(crate) root: PathBuf,
     pub(crate) tenant: String,
     pub(crate) owners: Vec<u32>,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, nearest};
 use super::document::{Document, Section};
-use super::plan::{App, Documents, Listen, Plan, Server, Socket, Tenant};
-use super::policy;
+use super::plan::{App, Documents, Listen, Plan, Socket, Tenant};
+use super::{policy, process};
 use crate::accounts::{group_id, user_id};
 
 /// Makes the plan.
@@ -27,10 +27,13 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
     let documents = planner.documents(&mut tenants);
     let sockets = planner.sockets(&tenants, &apps);
     planner.check_routes(&sockets, &apps);
-    let server = planner.server();
+    planner.complaints.extend(process::complaints(document));
+    let wanted = process::wanted(document);
     match planner.complaints.is_empty() {
         true => Ok(Plan {
-            server,
+            server: process::server(document),
+            log: process::log(document),
+            wanted,
             sockets,
             tenants,
             apps,
@@ -50,20 +53,6 @@ struct Planner<'d> {
 impl Planner<'_> {
     fn complain(&mut self, section: &Section, key: &str, text: impl Into<String>) {
         self.complaints.push(section.complain(key, text));
-    }
-
-    fn server(&self) -> Server {
-        let document = self.document;
-        Server {
-            cache: document.server_value("cache"),
-            instances: document.server_value("instances").unwrap_or(1),
-            loaded_apps: document.server_value("loaded_apps").unwrap_or(1),
-            idle_unload: document.server_value("idle_unload").unwrap_or_default(),
-            compiles: document.server_value("compiles").unwrap_or(1),
-            load_wait: document.server_value("load_wait").unwrap_or_default(),
-            drain_timeout: document.server_value("drain_timeout").unwrap_or_default(),
-            watch: document.server_value("watch").unwrap_or_default(),
-        }
     }
 
     fn tenants(&mut self) -> BTreeMap<String, Tenant> {
@@ -124,6 +113,7 @@ impl Planner<'_> {
             let mut owners: Vec<u32> = self.id(section, "owner", user_id).into_iter().collect();
             owners.extend(tenants.get(&tenant).and_then(|tenant| tenant.user));
             let found = Documents {
+                name: section.name.clone(),
                 root,
                 tenant,
                 owners,

@@ -40,6 +40,13 @@ pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
     }
 }
 
+/// Reads of the main file what can be read.
+pub(super) fn read_main(path: &Path) -> Document {
+    let mut reader = Reader::default();
+    reader.file(path, true);
+    Document::new(reader.sections)
+}
+
 #[derive(Default)]
 struct Reader {
     sections: Vec<Section>,

@@ -7,11 +7,15 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use fcgi_wasm::cgi::Mount;
-use fcgi_wasm::{AddressPattern, Folder, HostPattern, SendFileBy, SentFolder};
+use fcgi_wasm::{
+    AccessLogFormat, AddressPattern, Folder, HostPattern, SendFileBy, SentFolder, SetupError,
+};
 use toml::de::DeValue;
 
-use crate::args::FileSender;
 use crate::args::values::{count, duration, octal, size};
+use crate::args::{FileSender, Place, place};
+
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// A kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,13 @@ pub(crate) enum Kind {
     FileSender,
     Hosts,
     Nets,
+    /// How much is logged.
+    Level,
+    /// A path of a log, or `-`.
+    Output,
+    AccessLogFormat,
+    /// Where the status is shown.
+    Place,
 }
 
 /// A value as it was read.
@@ -67,6 +78,8 @@ pub(crate) enum Value {
     FileSender(SendFileBy),
     Hosts(Vec<HostPattern>),
     Nets(Vec<AddressPattern>),
+    AccessLogFormat(AccessLogFormat),
+    Place(Place),
 }
 
 /// What a Rust type is among the values.
@@ -93,6 +106,7 @@ from_value! {
     Clients => Vec<IpAddr>, Mount => Mount, Folders => Vec<Folder>,
     Pairs => Vec<(String, String)>, Files => Vec<(String, PathBuf)>,
     SentFolders => Vec<SentFolder>, FileSender => SendFileBy, Hosts => Vec<HostPattern>, Nets => Vec<AddressPattern>,
+    AccessLogFormat => AccessLogFormat, Place => Place,
 }
 
 impl Kind {
@@ -117,6 +131,10 @@ impl Kind {
             Self::Files => "a table of paths, like { NAME = \"/etc/secrets/name\" }",
             Self::SentFolders => "a list of folders, like [\"/files=/internal\"]",
             Self::FileSender => "\"nginx\", \"apache\" or \"lighttpd\"",
+            Self::Level => "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+            Self::Output => "a path in quotes, or \"-\" for standard error",
+            Self::AccessLogFormat => "\"json\", \"combined\" or words in braces",
+            Self::Place => "an address in quotes, or \"unix:PATH\"",
             Self::Hosts => "a list of hosts, like [\"api.example.com\"]",
             Self::Nets => "a list of addresses, like [\"10.0.0.0/8:5432\"]",
         }
@@ -128,7 +146,9 @@ impl Kind {
 
         let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
         match self {
-            Self::Text | Self::Path => json!({"type": "string"}),
+            Self::Text | Self::Path | Self::Output | Self::AccessLogFormat | Self::Place => {
+                json!({"type": "string"})
+            }
             Self::Texts
             | Self::Folders
             | Self::SentFolders
@@ -137,6 +157,7 @@ impl Kind {
             | Self::Clients => {
                 json!({"type": "array", "items": {"type": "string"}})
             }
+            Self::Level => json!({"enum": LEVELS}),
             Self::FileSender => json!({"enum": ["nginx", "apache", "lighttpd"]}),
             Self::Size | Self::Bytes => text(r"^[0-9.]+ *([kKMGT]i?)?B?$"),
             Self::Time => text(r"^([0-9]+ *[a-z]+ *)+$"),
@@ -232,6 +253,18 @@ impl Kind {
                 Ok(size) if size.as_u64() > 0 => Ok(Value::Size(size.as_u64())),
                 _ => Err("write a number over 0 and a unit, like 64MiB".to_owned()),
             },
+            Self::Level if LEVELS.contains(&text) => Ok(Value::Text(text.to_owned())),
+            Self::Level => Err(format!("write {}", self.written())),
+            Self::Output if text == "-" => Ok(Value::Path(text.into())),
+            Self::Output => Self::Path.of_text(text, folder),
+            Self::AccessLogFormat => match text.parse() {
+                Ok(format) => Ok(Value::AccessLogFormat(format)),
+                Err(error) => Err(SetupError::to_string(&error)),
+            },
+            Self::Place => Ok(Value::Place(match place(text)? {
+                Place::Unix(path) => Place::Unix(within(folder, &path.display().to_string())),
+                address => address,
+            })),
             Self::FileSender => match FileSender::from_str(text, false) {
                 Ok(server) => Ok(Value::FileSender(server.into())),
                 Err(_) => Err(format!("write {}", self.written())),

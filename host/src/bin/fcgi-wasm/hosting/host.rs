@@ -12,9 +12,10 @@ use fcgi_wasm::{
 use super::folder_of;
 use super::places::Places;
 use super::sockets::Sockets;
-use crate::args::CacheArgs;
+use crate::args::{self, CacheArgs};
 use crate::config::{self, App, Plan, Server, Socket};
-use crate::engine;
+use crate::observing::Observing;
+use crate::{engine, log};
 
 pub(super) struct Host {
     engine: Engine,
@@ -73,14 +74,27 @@ impl Host {
 
     /// Reads the configuration anew and changes over to it, or goes on as it is
     /// and says why.
-    pub(super) async fn reload(&mut self, path: &Path) {
-        let applied = match config::load(path) {
-            Ok(plan) => self.apply(plan).await,
-            Err(error) => Err(error),
+    pub(super) async fn reload(
+        &mut self,
+        path: &Path,
+        flags: &args::Observing,
+        observing: &Observing,
+    ) {
+        let changed = async {
+            let plan = config::load(path)?;
+            let log = plan.log.clone();
+            let logs = observing.prepare(plan.wanted.clone().with(flags))?;
+            self.apply(plan).await?;
+            observing.change(logs);
+            Ok(log)
         };
-        match applied {
-            Ok(()) => tracing::info!("{} was read again", path.display()),
+        match changed.await {
+            Ok(log) => {
+                tracing::info!("{} was read again", path.display());
+                log::change(&log);
+            }
             Err(error) => {
+                let error: anyhow::Error = error;
                 tracing::error!("the configuration is refused, and the old one goes on:");
                 for line in format!("{error:#}").lines() {
                     tracing::error!("{line}");
@@ -216,6 +230,7 @@ impl Host {
         let roots = wanted.iter().filter_map(|wanted| {
             let (_, tenant) = self.tenants.get(&wanted.tenant)?;
             let mut root = DocumentRoot::new(&wanted.root, tenant, wanted.policy.clone());
+            root = root.app_name(&wanted.name);
             for owner in &wanted.owners {
                 root = root.owner(*owner);
             }

@@ -14,6 +14,7 @@ use fcgi_wasm::{Catalogue, Listener, Readiness, Refreshed, Watcher};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::args;
 use crate::config;
 use crate::observing::Observing;
 use crate::systemd;
@@ -25,12 +26,13 @@ use places::Places;
 pub(crate) async fn serve(
     path: &Path,
     passed: Vec<Listener>,
-    observing: &Observing,
+    flags: &args::Observing,
     reload: &Notify,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<()> {
     let plan = config::load(path)?;
     let drain_timeout = plan.server.drain_timeout;
+    let observing = Observing::start_to_change(plan.wanted.clone().with(flags))?;
     let mut host = Host::new(&plan.server, Places::new(passed)?, observing.observers())?;
     tokio::select! {
         applied = host.apply(plan) => applied?,
@@ -61,7 +63,7 @@ pub(crate) async fn serve(
         };
         if is_asked {
             tokio::select! {
-                () = host.reload(path) => {}
+                () = host.reload(path, flags, &observing) => {}
                 () = stop.as_mut() => break,
             }
         }

@@ -21,17 +21,23 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    pub(super) fn open(place: Option<&LogPlace>) -> Result<Self> {
-        Ok(match place {
-            Some(LogPlace {
-                log: Some(path), ..
-            }) => Self::File(LogFile::open(path)?),
-            Some(LogPlace {
-                syslog: Some(path), ..
-            }) => Self::Syslog(Syslog::open(path)?),
-            _ if is_journal() => Self::Journal,
-            _ => Self::StandardError,
+    pub(super) fn open(place: &LogPlace) -> Result<Self> {
+        Ok(match (&place.log, &place.syslog) {
+            (Some(path), _) => Self::File(LogFile::open(path)?),
+            (None, Some(path)) => Self::Syslog(Syslog::open(path)?),
+            (None, None) if is_journal() => Self::Journal,
+            (None, None) => Self::StandardError,
         })
+    }
+
+    /// Goes on at another place while it runs. Whether it can: only a file can
+    /// be another, because lines look different elsewhere.
+    pub(super) fn move_to(&self, place: &LogPlace) -> bool {
+        match (self, &place.log) {
+            (Self::File(file), Some(path)) => file.move_to(path),
+            _ => return false,
+        }
+        true
     }
 
     pub(super) fn is_standard_error(&self) -> bool {

@@ -118,6 +118,30 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
             "main.toml:2: defaults.log_rate: write a number over 0 and a unit",
         ),
         (
+            "[log]\nfile = \"l\"\nsyslog = \"/dev/log\"",
+            "main.toml:3: log.syslog: the log has one place",
+        ),
+        (
+            "[log]\nlevel = \"loud\"",
+            "main.toml:2: log.level: write \"error\", \"warn\", \"info\"",
+        ),
+        (
+            "[log]\naccess_log_format = \"{stauts}\"",
+            "main.toml:2: log.access_log_format: the access log's format has an unknown word {stauts}",
+        ),
+        (
+            "[status]\nlisten = \"0.0.0.0:9900\"",
+            "main.toml:2: status.listen: this address is reached from other machines",
+        ),
+        (
+            "[status]\nclients = [\"10.0.0.1\"]",
+            "main.toml:1: status.listen: it is not set",
+        ),
+        (
+            "[status]\nlisten = \"9900\"",
+            "main.toml:2: status.listen: write an address like 127.0.0.1:9900, or unix:PATH",
+        ),
+        (
             "[documents.d]\n",
             "main.toml:1: documents.d.root: it is not set",
         ),

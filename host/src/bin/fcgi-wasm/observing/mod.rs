@@ -1,0 +1,142 @@
+//! What `serve` writes and shows beside answering.
+
+mod logs;
+mod wanted;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fcgi_wasm::{Board, Listener, LogWriter, Observer, Readiness, StatusServer};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Place;
+use logs::{Logs, OpenLogs};
+pub(crate) use wanted::{TenantLog, Wanted};
+
+/// How often the threads that serve give a sign of life.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Everything that was asked for, at work. Dropping it stops it.
+#[derive(Default)]
+pub(crate) struct Observing {
+    observers: Vec<Arc<dyn Observer>>,
+    board: Option<Arc<Board>>,
+    logs: Option<(LogWriter, Arc<Logs>)>,
+    _status: Option<StatusServer>,
+}
+
+impl Observing {
+    /// Starts what is wanted now and stays so.
+    pub(crate) fn start(wanted: Wanted) -> Result<Self> {
+        match wanted.has_logs() {
+            true => Self::start_to_change(wanted),
+            false => Self::show(&wanted),
+        }
+    }
+
+    /// Starts what is wanted now; logs may be others later.
+    pub(crate) fn start_to_change(wanted: Wanted) -> Result<Self> {
+        let mut observing = Self::show(&wanted)?;
+        let writer = LogWriter::start()?;
+        let open = OpenLogs::open(&writer, wanted, &OpenLogs::default())?;
+        observing.count_lines_of(&open);
+        let logs = Arc::new(Logs::new(open));
+        observing.observers.push(logs.clone());
+        observing.logs = Some((writer.clone(), logs));
+        let mut hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+        tokio::spawn(async move {
+            while hang_ups.recv().await.is_some() {
+                tracing::info!("opening the logs anew");
+                writer.reopen();
+            }
+        });
+        Ok(observing)
+    }
+
+    /// Opens the logs that are wanted from now on, for [`Self::change`].
+    ///
+    /// # Errors
+    ///
+    /// If a file can not be opened. Then nothing has changed.
+    pub(crate) fn prepare(&self, mut wanted: Wanted) -> Result<OpenLogs> {
+        let Some((writer, logs)) = &self.logs else {
+            return Ok(OpenLogs::default());
+        };
+        let now = logs.now();
+        if now.wanted.status != wanted.status || now.wanted.format() != wanted.format() {
+            tracing::warn!(
+                "what changed in [status], and `access_log_format`, count from the next start on"
+            );
+        }
+        wanted.status.clone_from(&now.wanted.status);
+        wanted.access_log_format = Some(now.wanted.format());
+        OpenLogs::open(writer, wanted, &now)
+    }
+
+    /// Writes to these logs from now on.
+    pub(crate) fn change(&self, open: OpenLogs) {
+        if let Some((_, logs)) = &self.logs {
+            self.count_lines_of(&open);
+            logs.change(open);
+        }
+    }
+
+    /// Who wants to be told of requests.
+    pub(crate) fn observers(&self) -> &[Arc<dyn Observer>] {
+        &self.observers
+    }
+
+    /// Whether requests are served.
+    pub(crate) fn set_readiness(&self, readiness: Readiness) {
+        if let Some(board) = &self.board {
+            board.set_readiness(readiness);
+        }
+    }
+
+    /// Waits for the lines that are on their way to files.
+    pub(crate) fn flush(&self) {
+        if let Some((writer, _)) = &self.logs {
+            writer.flush();
+        }
+    }
+
+    fn count_lines_of(&self, open: &OpenLogs) {
+        if let Some(board) = &self.board {
+            board.watch_logs(open.files().cloned());
+        }
+    }
+
+    fn show(wanted: &Wanted) -> Result<Self> {
+        let Some((place, clients)) = &wanted.status else {
+            return Ok(Self::default());
+        };
+        let board = Board::new();
+        let status = StatusServer::start(listener(place, clients)?, board.clone())?;
+        let beating = board.clone();
+        tokio::spawn(async move {
+            let mut beats = tokio::time::interval(BEAT);
+            loop {
+                beats.tick().await;
+                beating.beat();
+            }
+        });
+        Ok(Self {
+            observers: vec![board.clone()],
+            board: Some(board),
+            logs: None,
+            _status: Some(status),
+        })
+    }
+}
+
+fn listener(place: &Place, clients: &[IpAddr]) -> Result<Listener> {
+    Ok(match place {
+        Place::Unix(path) => Listener::unix(path)?,
+        Place::Tcp(address) => match clients {
+            [] => Listener::tcp(*address)?,
+            clients => Listener::tcp_for(*address, clients.to_vec())?,
+        },
+    })
+}
