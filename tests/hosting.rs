@@ -264,6 +264,8 @@ fn an_application_and_a_configuration_exclude_each_other() -> Outcome {
         &["app.wasm"] as &[&str],
         &["--socket", "s"],
         &["--memory", "64MiB"],
+        &["--slow", "2s"],
+        &["--authorizer"],
     ] {
         let output = run(&[&["serve", "--config", "main.toml"], more].concat());
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -2,11 +2,12 @@
 //! mostly idle, and of as many php-fpm pools on the same machine.
 //!
 //! ```sh
-//! cargo run --example density -- PROGRAM APP.wasm [NUMBER] [php-fpm8.2]
+//! cargo run --example density -- PROGRAM APP.wasm [NUMBER] [php-fpm8.2] [CACHE]
 //! ```
 //!
 //! PROGRAM is `fcgi-wasm`. Each application is a file of its own: APP.wasm with
-//! a section that differs. What comes out is in docs/density.md.
+//! a section that differs. CACHE is a folder for their compiled code that stays,
+//! because to compile them takes longest. What comes out is in docs/density.md.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -38,22 +39,25 @@ fn main() -> Outcome<()> {
         None => 1000,
     };
     let folder = tempfile::tempdir()?;
-    wasm(program, &fs::read(app)?, number, folder.path())?;
+    let cache = match arguments.get(4) {
+        Some(cache) => std::path::absolute(cache)?,
+        None => folder.path().join("cache"),
+    };
+    wasm(program, &fs::read(app)?, number, folder.path(), &cache)?;
     if let Some(php_fpm) = arguments.get(3) {
         php(php_fpm, number, folder.path())?;
     }
     Ok(())
 }
 
-fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> {
+fn wasm(program: &str, app: &[u8], number: usize, folder: &Path, cache: &Path) -> Outcome<()> {
     println!("fcgi-wasm, {number} applications of {} bytes:", app.len());
-    let cache = folder.join("cache");
     let mut config = format!(
-        "[server]\ncache = \"cache\"\nidle_unload = \"{}s\"\n[socket.s]\nunix = \"s\"\n",
+        "[server]\ncache = {cache:?}\nidle_unload = \"{}s\"\n[socket.s]\nunix = \"s\"\n",
         IDLE.as_secs()
     );
     let mut compile = Command::new(program);
-    compile.args(["--quiet", "compile", "--cache"]).arg(&cache);
+    compile.args(["--quiet", "compile", "--cache"]).arg(cache);
     for index in 0..number {
         let path = folder.join(format!("{index}.wasm"));
         fs::write(&path, [app, &section(index)].concat())?;
@@ -72,7 +76,7 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> 
     );
 
     // Not beside the other one: pages that both share would count by half.
-    let alone = alone(program, folder)?;
+    let alone = alone(program, folder, cache)?;
     let socket = folder.join("s");
     let begun = Instant::now();
     let mut serve = Command::new(program);
@@ -84,11 +88,10 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> 
     report("to the first answer, ms", ms(begun));
     sleep(Duration::from_secs(1));
     let empty = memory(&server)?;
-    report("memory with none loaded, KiB", empty);
-    report(
-        "of that per application, KiB",
-        (empty - alone) / number as f64,
-    );
+    empty.report("memory with none loaded", 1);
+    empty
+        .beyond(alone)
+        .report("of that per application", number);
 
     let asked = number.min(ASKED);
     let hosts: Vec<_> = (0..asked)
@@ -98,15 +101,14 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> 
         ask(&socket, host, "")
     })?;
     let loaded = memory(&server)?;
-    report(
-        "per application that is loaded, KiB",
-        (loaded - empty) / asked as f64,
-    );
+    loaded
+        .beyond(empty)
+        .report("per application that is loaded", asked);
     times("next request of each", &hosts, |host| {
         ask(&socket, host, "")
     })?;
     sleep(IDLE * 2);
-    report("memory after they were unloaded, KiB", memory(&server)?);
+    memory(&server)?.report("memory after they were unloaded", 1);
     times("first request after that", &hosts, |host| {
         ask(&socket, host, "")
     })?;
@@ -114,11 +116,11 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path) -> Outcome<()> 
 }
 
 /// What the server takes without any application.
-fn alone(program: &str, folder: &Path) -> Outcome<f64> {
+fn alone(program: &str, folder: &Path, cache: &Path) -> Outcome<Memory> {
     let config = folder.join("alone.toml");
     fs::write(
         &config,
-        "[server]\ncache = \"cache\"\n[socket.s]\nunix = \"alone\"\n",
+        format!("[server]\ncache = {cache:?}\n[socket.s]\nunix = \"alone\"\n"),
     )?;
     let mut serve = Command::new(program);
     serve.args(["--quiet", "serve", "--config"]);
@@ -169,8 +171,8 @@ fn php(php_fpm: &str, number: usize, folder: &Path) -> Outcome<()> {
     report("to the first answer, ms", ms(begun));
     sleep(IDLE * 2);
     let empty = memory(&server)?;
-    report("memory with no process of a pool, KiB", empty);
-    report("of that per pool, KiB", empty / number as f64);
+    empty.report("memory with no process of a pool", 1);
+    empty.report("of that per pool", number);
 
     let asked = number.min(ASKED);
     let sockets: Vec<_> = (0..asked).map(socket).collect();
@@ -178,15 +180,14 @@ fn php(php_fpm: &str, number: usize, folder: &Path) -> Outcome<()> {
         ask(socket, "x", &script)
     })?;
     let loaded = memory(&server)?;
-    report(
-        "per pool with a process, KiB",
-        (loaded - empty) / asked as f64,
-    );
+    loaded
+        .beyond(empty)
+        .report("per pool with a process", asked);
     times("next request of each", &sockets, |socket| {
         ask(socket, "x", &script)
     })?;
     sleep(IDLE * 2);
-    report("memory after they have ended, KiB", memory(&server)?);
+    memory(&server)?.report("memory after they have ended", 1);
     times("first request after that", &sockets, |socket| {
         ask(socket, "x", &script)
     })?;
@@ -269,19 +270,49 @@ fn times<T>(what: &str, all: &[T], mut ask: impl FnMut(&T) -> Outcome<()>) -> Ou
     Ok(())
 }
 
-/// The memory of a process and its children: the part of each page that is
-/// theirs, as it is shared (PSS), KiB.
-fn memory(server: &Running) -> Outcome<f64> {
+/// The memory of a process and its children, KiB.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    /// The part of each page that is theirs, as it is shared.
+    proportional: f64,
+    /// Pages that nobody else has.
+    private: f64,
+}
+
+impl Memory {
+    fn beyond(self, other: Self) -> Self {
+        Self {
+            proportional: self.proportional - other.proportional,
+            private: self.private - other.private,
+        }
+    }
+
+    fn report(self, what: &str, number: usize) {
+        let number = number as f64;
+        report(&format!("{what}, KiB (PSS)"), self.proportional / number);
+        report(&format!("{what}, KiB (private)"), self.private / number);
+    }
+}
+
+fn memory(server: &Running) -> Outcome<Memory> {
     let id = server.0.id();
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
     let children = children.split_whitespace().map(str::to_owned);
-    let mut sum = 0.0;
+    let mut sum = Memory::default();
     for id in children.chain([id.to_string()]) {
         // A child may have ended meanwhile.
         let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        sum += kib.unwrap_or(0.0);
+        for line in rollup.lines() {
+            let Some((name, size)) = line.split_once(':') else {
+                continue;
+            };
+            let size = size.trim().trim_end_matches(" kB").parse::<f64>();
+            match (name, size) {
+                ("Pss", Ok(kib)) => sum.proportional += kib,
+                ("Private_Clean" | "Private_Dirty", Ok(kib)) => sum.private += kib,
+                _ => {}
+            }
+        }
     }
     Ok(sum)
 }

@@ -96,7 +96,7 @@ impl AppLogs {
             file: self.writer.open(destination, WAITING_BYTES_MAX)?,
             bytes_per_second,
             allowance: Mutex::new(Allowance {
-                bytes: bytes_per_second * BURST_SECONDS,
+                bytes: burst(bytes_per_second),
                 since: Instant::now(),
                 dropped: 0,
             }),
@@ -145,7 +145,7 @@ impl Allowance {
         let earned = u64::try_from(elapsed).unwrap_or(u64::MAX);
         let earned = earned.saturating_mul(bytes_per_second) / 1000;
         if earned > 0 {
-            let most = bytes_per_second * BURST_SECONDS;
+            let most = burst(bytes_per_second);
             self.bytes = self.bytes.saturating_add(earned).min(most);
             self.since = Instant::now();
         }
@@ -156,6 +156,11 @@ impl Allowance {
         }
         is_enough
     }
+}
+
+/// The most that may be saved up.
+fn burst(bytes_per_second: u64) -> u64 {
+    bytes_per_second.saturating_mul(BURST_SECONDS)
 }
 
 #[cfg(test)]
@@ -181,7 +186,7 @@ mod tests {
         let path = |name| folder.path().join(name);
         let writer = LogWriter::start().expect("a thread");
         let logs = AppLogs::new(&writer)
-            .tenant("quiet", Destination::File(path("quiet")), 1000)
+            .tenant("quiet", Destination::File(path("quiet")), u64::MAX)
             .expect("a file")
             // Two lines, and hardly more while the test runs.
             .tenant("loud", Destination::File(path("loud")), 10)

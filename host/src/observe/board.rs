@@ -288,6 +288,24 @@ mod tests {
 
     use super::*;
     use crate::message::{Observers, Stage, Usage};
+    use crate::observe::{Destination, LogWriter};
+
+    #[test]
+    fn lines_that_were_dropped_stay_counted_when_logs_change() {
+        let board = Board::new();
+        let writer = LogWriter::start().expect("a thread");
+        let log = || writer.open(Destination::StandardError, 1).expect("a log");
+        let (stays, goes, new) = (log(), log(), log());
+        board.watch_logs([stays.clone(), goes.clone()]);
+        stays.note_dropped(1);
+        goes.note_dropped(2);
+        board.watch_logs([stays.clone(), new.clone()]);
+        assert_eq!(board.log_lines_dropped(), 3);
+        new.note_dropped(4);
+        stays.note_dropped(8);
+        goes.note_dropped(16);
+        assert_eq!(board.log_lines_dropped(), 15);
+    }
 
     #[test]
     fn a_request_is_running_until_nothing_is_left_of_it() {

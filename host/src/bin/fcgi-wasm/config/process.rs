@@ -4,6 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use fcgi_wasm::APP_LOG_BYTES_PER_SECOND;
+
 use super::complaint::Complaint;
 use super::document::Document;
 use super::plan::{Log, Server};
@@ -39,7 +41,9 @@ pub(super) fn wanted(document: &Document) -> Wanted {
     let tenants = document.sections("tenant").filter_map(|tenant| {
         let log = TenantLog {
             file: tenant.own("app_log")?,
-            bytes_per_second: document.value(tenant, "log_rate").unwrap_or(u64::MAX),
+            bytes_per_second: document
+                .value(tenant, "log_rate")
+                .unwrap_or(APP_LOG_BYTES_PER_SECOND),
         };
         Some((tenant.name.clone(), log))
     });
