@@ -213,6 +213,12 @@ fn what_is_shown_says_where_it_comes_from_and_no_secrets() {
         );
     }
     assert!(!shown.contains("word"));
+    // What is not written at all holds as well, and can be read again.
+    let server = &shown[shown.find("[server]").expect("shown")..];
+    assert!(server.contains("instances = 256 "), "{server}");
+    fs::write(folder.path().join("shown.toml"), &shown).expect("written");
+    let again = show::show(&read(&folder.path().join("shown.toml")).expect("sound"));
+    assert_eq!(again.matches("# default").count(), 0, "{again}");
 }
 
 #[test]
