@@ -112,6 +112,8 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path, cache: &Path) -
     times("first request after that", &hosts, |host| {
         ask(&socket, host, "")
     })?;
+    sleep(IDLE * 2);
+    memory(&server)?.report("memory after they were unloaded once more", 1);
     Ok(())
 }
 
