@@ -9,6 +9,7 @@ use std::path::Path;
 use fcgi_wasm::{FastCgi, Request, Response};
 use http::{HeaderValue, StatusCode};
 
+use crate::support::daemon::free_port;
 use crate::support::guest_build::guest;
 use crate::support::local::Local;
 use crate::support::process::{Program, run};
@@ -77,9 +78,7 @@ fn tcp_servers_are_examined_too() -> Outcome {
     let (report, is_well) = doctor(Path::new("127.0.0.1:1"), &[]);
     assert!(!is_well);
     contains(&report, &["FAIL  connect  127.0.0.1:1: Connection refused"]);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
-    let address = free.local_addr().expect("an address").to_string();
-    drop(free);
+    let address = format!("127.0.0.1:{}", free_port());
     let _program = Program::serve(&guest("hello")?, &["--listen", &address]);
     let (report, is_well) = doctor(Path::new(&address), &["--path", "/x?y=1"]);
     assert!(is_well, "{report}");

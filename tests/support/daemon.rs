@@ -3,10 +3,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,6 +20,12 @@ use super::{PATIENCE, Skip};
 /// How often a server is started that ends at once: between choosing a port
 /// and taking it, somebody else may.
 const ATTEMPTS: u32 = 3;
+
+/// Where tests listen: below the ports that the system gives to whoever connects.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// How far apart those of two runs at a time begin: more than a run needs.
+const PORTS_OF_A_RUN: u32 = 1009;
 
 /// A running web server.
 pub(crate) struct Daemon {
@@ -139,10 +147,19 @@ pub(crate) fn open_folder() -> TempDir {
     folder
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that no other test is given. One that the
+/// system chooses it gives to the next as well until somebody listens there, and
+/// HAProxy and Caddy then do so together.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let own = std::process::id().wrapping_mul(PORTS_OF_A_RUN);
+        let number = own.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(number % PORTS.len() as u32).expect("a port");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn error_log(folder: &Path) -> File {
