@@ -2,11 +2,9 @@
 //! line.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use crate::support::Outcome;
-use crate::support::manual::{block, blocks};
 use crate::support::process::run;
 
 tests![
@@ -16,10 +14,6 @@ tests![
     mistakes_of_lighttpd_are_found,
     mistakes_of_caddy_are_found,
     mistakes_of_haproxy_are_found,
-    the_manuals_blocks_are_without_mistakes,
-    sockets_are_looked_at,
-    a_socket_out_of_the_users_reach_is_found,
-    what_can_not_be_checked_is_told,
 ];
 
 /// Mistakes by line and words.
@@ -29,7 +23,7 @@ type Mistakes<'c> = &'c [(usize, &'c str)];
 type Case<'c> = (&'c str, Mistakes<'c>);
 
 /// Checks text in which `SOCKET` is one that answers; the lines that are found.
-fn found(kind: &str, text: &str, arguments: &[&str]) -> (Vec<String>, Option<i32>) {
+pub(crate) fn found(kind: &str, text: &str, arguments: &[&str]) -> (Vec<String>, Option<i32>) {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("s");
     let _listener = UnixListener::bind(&socket).expect("bound");
@@ -52,7 +46,7 @@ fn found(kind: &str, text: &str, arguments: &[&str]) -> (Vec<String>, Option<i32
 }
 
 #[track_caller]
-fn check(kind: &str, cases: &[Case<'_>]) {
+pub(crate) fn check(kind: &str, cases: &[Case<'_>]) {
     for (text, expected) in cases {
         let (lines, status) = found(kind, text, &["--user", "root"]);
         let is_finding = |line: &&String| line.starts_with(|first: char| first.is_ascii_digit());
@@ -74,7 +68,7 @@ fn check(kind: &str, cases: &[Case<'_>]) {
 }
 
 /// What of nginx's block is right in each case.
-const NGINX: &str =
+pub(crate) const NGINX: &str =
     "include fastcgi_params; fastcgi_buffer_size 68k; fastcgi_param HTTP_PROXY \"\"; ";
 
 fn mistakes_of_nginx_are_found() -> Outcome {
@@ -343,92 +337,5 @@ fn mistakes_of_haproxy_are_found() -> Outcome {
         let is_note = |line: &&String| line.contains("3: note: no pass-header authorization");
         assert_eq!(lines.iter().filter(is_note).count(), notes, "{lines:#?}");
     }
-    Ok(())
-}
-
-/// Those that take a flag or a warning, which the page has beside them.
-const DOUBTFUL: &[(&str, &str)] = &[("lighttpd", "quirk"), ("haproxy", "multiplexed")];
-
-fn the_manuals_blocks_are_without_mistakes() -> Outcome {
-    const CHECKED: &[&str] = &["nginx", "apache", "lighttpd", "caddy", "haproxy"];
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-    let address = listener.local_addr().expect("an address").to_string();
-    for (kind, name) in blocks() {
-        let is_doubtful = DOUBTFUL.contains(&(kind, name));
-        if !CHECKED.contains(&kind) || is_doubtful {
-            continue;
-        }
-        let text = block(kind, name).replace("/run/app.sock", "SOCKET");
-        let text = text.replace("127.0.0.1:9000", &address);
-        let (lines, status) = found(kind, &text, &["--user", "root"]);
-        assert_eq!(status, Some(0), "{kind} {name}: {lines:#?}");
-        // Recognised without its name, and called by it.
-        let (lines, _) = found("", &text, &["--user", "root"]);
-        let last = lines.last().map_or("", String::as_str).to_ascii_lowercase();
-        assert!(last.contains(&format!("as {kind} has it")), "{lines:#?}");
-    }
-    Ok(())
-}
-
-fn sockets_are_looked_at() -> Outcome {
-    let good = format!(
-        "location / {{ {NGINX} fastcgi_param PATH_INFO $uri; fastcgi_param SCRIPT_NAME \"\";\n"
-    );
-    let folder = tempfile::tempdir().expect("a folder");
-    let stale = folder.path().join("stale");
-    drop(UnixListener::bind(&stale).expect("bound"));
-    for (target, words) in [
-        (
-            "unix:/nonexistent/s".to_owned(),
-            "/nonexistent/s is not there",
-        ),
-        (format!("unix:{}", folder.path().display()), "is no socket"),
-        (format!("unix:{}", stale.display()), "nobody answers"),
-        ("127.0.0.1:1".to_owned(), "nobody answers at 127.0.0.1:1"),
-    ] {
-        let text = format!("{good}fastcgi_pass {target}; }}\n");
-        check("nginx", &[(&text, &[(2, words)])]);
-    }
-    Ok(())
-}
-
-fn a_socket_out_of_the_users_reach_is_found() -> Outcome {
-    let text = format!(
-        "location / {{ {NGINX} fastcgi_param PATH_INFO $uri; fastcgi_param SCRIPT_NAME \"\";\nfastcgi_pass unix:SOCKET; }}\n"
-    );
-    let (lines, status) = found("nginx", &text, &["--user", "nobody"]);
-    assert_eq!(status, Some(1));
-    assert!(
-        lines[0].contains("nobody has no right to write to it"),
-        "{lines:#?}"
-    );
-    // Whom the file itself names comes first.
-    let (lines, status) = found(
-        "nginx",
-        &format!("user root;\n{text}"),
-        &["--user", "nobody"],
-    );
-    assert_eq!(status, Some(0), "{lines:#?}");
-    Ok(())
-}
-
-fn what_can_not_be_checked_is_told() -> Outcome {
-    for (kind, text, words) in [
-        (
-            "nginx",
-            "server { listen 80; }\n",
-            "passes nothing to FastCGI",
-        ),
-        ("nginx", "server {\n", "line 1: its block does not end"),
-        ("apache", "</Location>\n", "line 1: a block ends here"),
-        ("systemd", "[Unit]\n", "only web servers' files"),
-    ] {
-        let (lines, status) = found(kind, text, &[]);
-        assert_eq!(status, Some(1), "{lines:?}");
-        assert!(lines.iter().any(|line| line.contains(words)), "{lines:?}");
-    }
-    let huge = "x".repeat(1024 * 1024 + 1);
-    let (lines, _) = found("nginx", &huge, &[]);
-    assert!(lines[0].contains("no configuration file"), "{lines:?}");
     Ok(())
 }

@@ -36,6 +36,7 @@ mod cgi_fcgi;
 mod commands;
 mod conf;
 mod conf_check;
+mod conf_check_places;
 mod doctor;
 mod documents;
 mod examples;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         commands::tests(),
         conf::tests(),
         conf_check::tests(),
+        conf_check_places::tests(),
         doctor::tests(),
         documents::tests(),
         examples::tests(),
