@@ -1,7 +1,6 @@
 //! The environment of a CGI program (RFC 3875 §4.1).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::headers::request_headers;
 use super::request::content_length;
@@ -43,39 +42,65 @@ const ALWAYS: &[(&str, &str)] = &[
 /// Repeated header fields are joined (§4.1.18). Bytes that are not UTF-8 are
 /// replaced, because WASI has strings.
 pub fn environment(params: &Params) -> Vec<(String, String)> {
-    let mut variables: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in ALWAYS {
-        variables.insert((*name).to_owned(), (*value).to_owned());
-    }
+    let mut variables: Vec<(String, String)> = Vec::with_capacity(48);
     for (name, value) in params.iter() {
-        let name = String::from_utf8_lossy(name);
-        let is_header = name.starts_with("HTTP_");
-        let is_content = matches!(name.as_ref(), "CONTENT_LENGTH" | "CONTENT_TYPE");
-        if !is_header && !is_content && is_variable(&name) && !FOREIGN.contains(&name.as_ref()) {
-            variables.insert(name.into_owned(), text(value).into_owned());
+        let is_content = matches!(name, b"CONTENT_LENGTH" | b"CONTENT_TYPE");
+        if is_content || name.starts_with(b"HTTP_") {
+            continue;
+        }
+        let name = text(name);
+        if is_variable(&name) && !FOREIGN.contains(&name.as_ref()) {
+            variables.push((name.into_owned(), text(value).into_owned()));
         }
     }
     let media_type = params.get("CONTENT_TYPE").unwrap_or_default();
     if !media_type.is_empty() {
-        variables.insert("CONTENT_TYPE".to_owned(), text(media_type).into_owned());
+        variables.push(("CONTENT_TYPE".to_owned(), text(media_type).into_owned()));
     }
     if let Some(bytes) = content_length(params) {
-        variables.insert("CONTENT_LENGTH".to_owned(), bytes.to_string());
+        variables.push(("CONTENT_LENGTH".to_owned(), bytes.to_string()));
     }
+    let others = variables.len();
     for (name, value) in request_headers(params) {
         if matches!(name.as_str(), "content-type" | "content-length") {
             continue;
         }
-        let variable = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
-        match variables.get_mut(&variable) {
-            Some(before) => {
+        let variable = header_variable(&name);
+        let mut headers = variables[others..].iter_mut();
+        match headers.find(|(known, _)| *known == variable) {
+            Some((_, before)) => {
                 before.push_str(", ");
                 before.push_str(&text(&value));
             }
-            None => drop(variables.insert(variable, text(&value).into_owned())),
+            None => variables.push((variable, text(&value).into_owned())),
         }
     }
-    variables.into_iter().collect()
+    // Stable, so that the last one of a name is the last one still.
+    variables.sort_by(|(one, _), (other, _)| one.cmp(other));
+    variables.dedup_by(|later, earlier| {
+        let is_same = later.0 == earlier.0;
+        if is_same {
+            std::mem::swap(later, earlier);
+        }
+        is_same
+    });
+    for (name, value) in ALWAYS {
+        if let Err(place) = variables.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+            variables.insert(place, ((*name).to_owned(), (*value).to_owned()));
+        }
+    }
+    variables
+}
+
+/// What the variable of a header field is called (§4.1.18).
+fn header_variable(name: &str) -> String {
+    let mut variable = String::with_capacity("HTTP_".len() + name.len());
+    variable.push_str("HTTP_");
+    variable.extend(name.chars().map(|character| match character {
+        '-' => '_',
+        other => other.to_ascii_uppercase(),
+    }));
+    variable
 }
 
 fn is_variable(name: &str) -> bool {

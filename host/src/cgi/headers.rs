@@ -105,12 +105,23 @@ pub fn request_header(params: &Params, name: &str) -> Option<String> {
 /// The name of the header field that a param stands for (RFC 3875 §4.1.18), if
 /// it stands for one that may reach the guest.
 fn header_name(param: &[u8]) -> Option<String> {
-    let name = str::from_utf8(param.strip_prefix(b"HTTP_")?).ok()?;
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    let is_token = HeaderName::from_bytes(name.as_bytes()).is_ok();
+    let name = param.strip_prefix(b"HTTP_")?;
+    if name.is_empty() || !name.iter().all(|byte| is_of_token(*byte)) {
+        return None;
+    }
+    let as_field = |byte: &u8| match byte {
+        b'_' => b'-',
+        other => other.to_ascii_lowercase(),
+    };
+    let name = String::from_utf8(name.iter().map(as_field).collect()).ok()?;
     let is_left_out = matches!(name.as_str(), "proxy" | "content-type" | "content-length")
         || CONNECTION_FIELDS.contains(&name.as_str());
-    (is_token && !is_left_out).then_some(name)
+    (!is_left_out).then_some(name)
+}
+
+/// Whether names of fields may contain this (RFC 9110 §5.6.2).
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// A field's value without the white space around it, if it is one: no CR, LF
@@ -122,7 +133,10 @@ fn field_value(value: &[u8]) -> Option<&[u8]> {
 
 /// Removes the fields that belong to one connection, whoever sets them.
 pub fn drop_connection_fields(headers: &mut HeaderMap) {
-    if headers.is_empty() {
+    // Mostly there are none, and few fields: to look at those costs less than to
+    // look for each of these.
+    let mut names = headers.keys();
+    if !names.any(|name| CONNECTION_FIELDS.contains(&name.as_str())) {
         return;
     }
     for name in CONNECTION_FIELDS {

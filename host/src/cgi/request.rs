@@ -54,12 +54,12 @@ pub fn content_length(params: &Params) -> Option<u64> {
 /// Whether the client speaks HTTPS with the web server: `REQUEST_SCHEME`
 /// where there is one, else `HTTPS`, which Cherokee sets to `off`.
 pub fn is_https(params: &Params) -> bool {
-    let is = |name, value: &str| {
-        let actual = params.get(name).unwrap_or_default();
-        actual.eq_ignore_ascii_case(value.as_bytes())
-    };
-    let https = ["on", "1", "https"].iter().any(|on| is("HTTPS", on));
-    https || is("REQUEST_SCHEME", "https")
+    let value = |name| params.get(name).unwrap_or_default();
+    let https = value("HTTPS");
+    let is_on = ["on", "1", "https"]
+        .iter()
+        .any(|on| https.eq_ignore_ascii_case(on.as_bytes()));
+    is_on || value("REQUEST_SCHEME").eq_ignore_ascii_case(b"https")
 }
 
 /// The host and port that the client asked for: `HTTP_HOST`, else
