@@ -42,8 +42,8 @@ use picture::Panel;
 
 const FULL: Extent = Extent {
     rounds: 5,
-    turn: Duration::from_millis(1200),
-    paced_turn: Duration::from_millis(1500),
+    turn: Duration::from_millis(1000),
+    paced_turn: Duration::from_millis(1200),
 };
 
 const QUICK: Extent = Extent {
@@ -59,8 +59,8 @@ fn main() -> ExitCode {
         // What this program executes itself as.
         ["serve", socket] => handler::serve(Path::new(socket)),
         ["child", program, arguments @ ..] => process::become_child(program, arguments),
-        ["work", part, count] => match count.parse() {
-            Ok(count) => parts::work(part, count),
+        ["work", part, count, cache] => match count.parse() {
+            Ok(count) => parts::work(part, count, cache),
             Err(_) => Err(format!("{count:?} is no number")),
         },
         arguments => measure(arguments),
