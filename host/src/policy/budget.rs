@@ -95,9 +95,9 @@ impl Budget {
     }
 
     /// The most memory of all live instances together, bytes. 1 GiB unless
-    /// set. A request waits in the queue while the memory that its instance
-    /// begins with does not fit. If an instance can not grow because of this
-    /// limit, and fails, its visitor gets a 503.
+    /// set. A request waits in the queue while the memory that instances of its
+    /// application usually come to have does not fit. If an instance can not
+    /// grow because of this limit, and fails, its visitor gets a 503.
     #[must_use]
     pub fn memory_max(mut self, bytes: u64) -> Self {
         self.memory_bytes_max = bytes;

@@ -108,7 +108,7 @@ impl Gate {
         }
         let place = Place::taken(customer.clone());
         let mut memory = Claim::new(customer.clone());
-        match memory.grow_to(customer.memory_bytes_initial) {
+        match memory.grow_to(customer.memory_bytes_needed()) {
             Ok(()) => Ok(Admitted { place, memory }),
             Err(_) => {
                 place.leave_silently();
@@ -296,6 +296,27 @@ mod tests {
             }
         }
         assert_eq!(customers[0].gate().places.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_grows_makes_the_next_wait_and_not_fail() {
+        let engine = engine(10);
+        let customer = customer(&engine, &Budget::strict().memory_max(1000));
+        assert_eq!(customer.memory_bytes_needed(), 1);
+        for _ in 0..50 {
+            customer.note_memory(600);
+        }
+        let needed = customer.memory_bytes_needed();
+        assert!((500..=600).contains(&needed), "{needed}");
+        let admitted = enter(&customer).await.expect("the first");
+        let waiting = enter(&customer);
+        assert!(futures_util::future::FutureExt::now_or_never(waiting).is_none());
+        drop(admitted);
+        // More than there is would never fit.
+        for _ in 0..100 {
+            customer.note_memory(5000);
+        }
+        enter(&customer).await.expect("all of it");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

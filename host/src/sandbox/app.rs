@@ -274,6 +274,7 @@ impl Deployment {
         };
         let ending = self.watch(sandbox, request, &reply).await;
         meter.publish();
+        meter.note_memory();
         ending.conclude(&reply, &meter, &self.policy, &journal);
     }
 

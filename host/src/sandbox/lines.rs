@@ -113,7 +113,7 @@ impl Lines {
 /// Which budget of whom keeps a request of this customer from running.
 pub(super) fn shortage(customer: &Customer) -> Option<(&Account, &'static str)> {
     customer.accounts().into_iter().find_map(|account| {
-        let budget = account.shortage(customer.memory_bytes_initial)?;
+        let budget = account.shortage(customer.memory_bytes_needed())?;
         Some((account, budget))
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use tokio::sync::Notify;
@@ -96,8 +96,9 @@ pub(super) struct Customer {
     pub(super) app: Account,
     pub(super) tenant: Tenant,
     pub(super) owner: Arc<Owner>,
-    /// What each of its instances begins with.
-    pub(super) memory_bytes_initial: u64,
+    /// What each of its instances begins with, and what they come to have.
+    memory_bytes_initial: u64,
+    memory_bytes_usual: AtomicU64,
     /// Told when the last of its requests is over.
     last_left: Notify,
 }
@@ -117,6 +118,7 @@ impl Customer {
                 app: name.to_owned(),
             }),
             memory_bytes_initial,
+            memory_bytes_usual: AtomicU64::new(memory_bytes_initial),
             last_left: Notify::new(),
         })
     }
@@ -150,6 +152,26 @@ impl Customer {
             }
             left.await;
         }
+    }
+
+    /// How much memory a request needs in order to begin: what those before it
+    /// came to have, so that it rather waits than fails midway.
+    pub(super) fn memory_bytes_needed(&self) -> u64 {
+        let usual = self.memory_bytes_usual.load(Ordering::Relaxed);
+        let most = self
+            .accounts()
+            .map(|account| account.budget.memory_bytes_max);
+        let most = most.into_iter().min().unwrap_or(usual);
+        usual.min(most).max(self.memory_bytes_initial)
+    }
+
+    /// Notes how much an instance had at most. The usual follows slowly, so that
+    /// one large request does not make all others wait.
+    pub(super) fn note_memory(&self, bytes_peak: u64) {
+        let usual = self.memory_bytes_usual.load(Ordering::Relaxed);
+        let follows = usual - usual / 8 + bytes_peak / 8;
+        // Of two at a time one may be lost, which does no harm.
+        self.memory_bytes_usual.store(follows, Ordering::Relaxed);
     }
 
     /// Takes processor time that was used.

@@ -112,11 +112,14 @@ impl From<FileSender> for SendFileBy {
 }
 
 impl Limits {
-    /// As large for the application as for its tenant: it is the only one.
+    /// As large for the application as for its tenant: it is the only one. So
+    /// its requests may have together what each of them may have.
     fn budget(&self) -> Budget {
+        let memory_bytes = self.memory.as_u64();
         Budget::strict()
             .requests_max(self.max_concurrent)
             .queue_max(self.queue)
+            .memory_max(memory_bytes.saturating_mul(self.max_concurrent as u64))
     }
 
     fn policy(&self) -> Policy {

@@ -71,7 +71,7 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     use crate::args::{Args, Command};
-    use fcgi_wasm::{MIB, Policy};
+    use fcgi_wasm::{Budget, MIB, Policy};
 
     #[test]
     fn the_command_line_is_sound() {
@@ -84,7 +84,8 @@ mod tests {
         let Command::Serve(serve) = args.command else {
             panic!("another command");
         };
-        assert_eq!(serve.about.policy(), Policy::strict());
+        let budget = Budget::strict().memory_max(128 * 128 * MIB);
+        assert_eq!(serve.about.policy(), Policy::strict().budget(budget));
         assert_eq!(serve.about.limits.memory.as_u64(), 128 * MIB);
     }
 
