@@ -274,7 +274,7 @@ impl Deployment {
         };
         let ending = self.watch(sandbox, request, &reply).await;
         meter.publish();
-        meter.note_memory();
+        self.customer.note_memory(journal.usage().memory_bytes_peak);
         ending.conclude(&reply, &meter, &self.policy, &journal);
     }
 

@@ -104,13 +104,6 @@ impl Meter {
         });
     }
 
-    /// Tells the customer how much memory the instance has had.
-    pub(super) fn note_memory(&self) {
-        if let Some(customer) = &self.customer {
-            customer.note_memory(self.memory_bytes_peak.load(Relaxed));
-        }
-    }
-
     /// The request's journal.
     pub(super) fn journal(&self) -> &Journal {
         &self.journal
