@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::guest_build::guest;
-use crate::support::process::Program;
-use crate::support::started::{PROGRAM, command, run};
+use crate::support::started::{PROGRAM, Started, command, run};
 use crate::support::web_server::*;
 use crate::support::{Outcome, Skip, wait_until};
 
@@ -71,19 +70,21 @@ fn the_units_filter_of_system_calls_lets_through_what_serving_takes() -> Outcome
     assert!(allowed.len() > 200, "{} system calls", allowed.len());
     assert!(!allowed.contains("ptrace") && !allowed.contains("mount"));
 
-    let folder = tempfile::tempdir().expect("a folder");
-    let (socket, trace) = (folder.path().join("s"), folder.path().join("trace"));
+    // What strace started outlives it if that is killed, so all is ended by name.
+    let mut started = Started::nothing();
+    let (socket, trace) = (started.socket(), started.path("trace"));
     let mut strace = command("strace");
     strace.args(["-f", "-qq", "-o"]).arg(&trace);
+    strace.stderr(Stdio::null());
     strace.arg(PROGRAM).arg(guest("naughty")?).arg("--no-cache");
     strace.arg("--socket").arg(&socket).arg("--timeout=200ms");
     if Command::new("strace").arg("-V").output().is_err() {
         return Err(Skip("there is no strace".to_owned()));
     }
-    let program = Program::start(strace, folder);
+    started.start(strace)?;
     wait_until("it listens", || socket.exists());
     for path in ["/hello", "/trap", "/spin", "/download/100000", "/hello"] {
-        program.ask(&get(1, path, false));
+        started.ask(&get(1, path, false));
     }
     let trace = fs::read_to_string(&trace).expect("a trace");
     let used: BTreeSet<_> = trace.lines().filter_map(call_of).collect();
