@@ -28,17 +28,19 @@ const OF_BODY: &[HeaderName] = &[
 /// What is needed of a request to hand its answer's file off.
 pub(super) struct HandOff {
     policy: Arc<Policy>,
-    by: Option<SendFileBy>,
-    /// What the web server calls itself (RFC 3875 §4.1.17), for complaints.
-    software: String,
+    /// How the web server is asked, or else what it calls itself (RFC 3875
+    /// §4.1.17), for the complaint.
+    by: Result<SendFileBy, String>,
 }
 
 impl HandOff {
     pub(super) fn new(policy: Arc<Policy>, params: &Params) -> Self {
         let software = params.text("SERVER_SOFTWARE").unwrap_or_default();
         Self {
-            by: policy.send_file_by.or_else(|| known(&software)),
-            software: software.into_owned(),
+            by: policy
+                .send_file_by
+                .or_else(|| known(&software))
+                .ok_or_else(|| software.into_owned()),
             policy,
         }
     }
@@ -73,8 +75,7 @@ impl HandOff {
         let file = file.ok_or_else(|| {
             format!("the file {path:?} that it wants to be sent is in no folder of --send-file")
         })?;
-        let by = self.by.ok_or_else(|| {
-            let software = &self.software;
+        let by = self.by.as_ref().map_err(|software| {
             format!(
                 "a file can not be sent, because how to ask {software:?} for it is not known; \
                  --send-file-by says it"
