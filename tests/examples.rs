@@ -56,16 +56,8 @@ fn serves_like_all(name: &str, who: Who) -> Outcome {
     for nginx in [&streamed, &buffered] {
         let reply = nginx.connect().post("/upload", &body);
         assert_eq!(reply.text(), "2000000 bytes\n", "{}", program.log());
-        let mut client = nginx.connect();
-        client.send("POST /upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
-        (0..10).for_each(|_| client.send("5\r\nhello\r\n"));
-        client.send("0\r\n\r\n");
-        assert_eq!(
-            client.reply(false).text(),
-            "50 bytes\n",
-            "{}",
-            program.log()
-        );
+        let reply = nginx.connect().post_chunked("/upload");
+        assert_eq!(reply.text(), "50 bytes\n", "{}", program.log());
         let reply = nginx.connect().get("/stream");
         let lines: String = (1..=5).map(|number| format!("line {number}\n")).collect();
         assert_eq!(reply.text(), lines);

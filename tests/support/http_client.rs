@@ -88,6 +88,18 @@ impl<S: Read + Write> Client<S> {
         self.reply(false)
     }
 
+    /// A POST whose body comes in chunks: ten times "hello".
+    pub(crate) fn post_chunked(&mut self, path: &str) -> Reply {
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ));
+        for _ in 0..10 {
+            self.send("5\r\nhello\r\n");
+        }
+        self.send("0\r\n\r\n");
+        self.reply(false)
+    }
+
     /// One POST and its answer.
     #[track_caller]
     pub(crate) fn post(&mut self, target: &str, body: &[u8]) -> Reply {
