@@ -318,9 +318,10 @@ fn conformance_76_a_terminal_is_told_what_is_missing_and_stops_it() -> Outcome {
     let app = guest("hello")?;
     let mut started = Started::nothing();
     let in_terminal = |arguments: &str| {
-        // `script` gives what it starts a terminal of its own.
+        // `script` gives what it starts a terminal of its own, by a shell. One
+        // that stays would get the typed ^C too, and end of it: dash does.
         let mut script = command("script");
-        let line = format!("{PROGRAM} {} {arguments}", app.display());
+        let line = format!("exec {PROGRAM} {} {arguments}", app.display());
         script.args(["--quiet", "--return", "--command", &line]);
         script.arg(started.path("typescript"));
         script.stdin(Stdio::piped());
