@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use fcgi_wasm::{App, Budget, Compiler, Engine, MIB, Policy, Tenant};
+use fcgi_wasm::{App, Budget, Compiler, Engine, MIB, Policy, Router, Tenant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::support::Outcome;
 use crate::support::guest_build::guest;
 use crate::support::local::Local;
+use crate::support::two::{NOISY, QUIET, request};
 use crate::support::web_server::*;
 
 tests![
@@ -25,6 +26,7 @@ tests![
     compiling_has_a_limit_of_memory,
     a_long_compile_delays_nobody_else,
     a_crash_of_the_compiler_is_a_refusal,
+    components_that_wait_leave_stacks_for_others,
 ];
 
 fn program() -> Compiler {
@@ -200,5 +202,73 @@ fn a_crash_of_the_compiler_is_a_refusal() -> Outcome {
         let refusal = refusal(&engine(Some(compiler)), &guest("hello")?);
         assert!(refusal.contains(complaint), "{refusal}");
     }
+    Ok(())
+}
+
+/// A program for WASI 0.3 that consists of so many components and one more, each
+/// of which waits, so that each needs a stack of its own.
+fn waiting(others: usize) -> String {
+    let clock = "(import \"wait\" (func $wait async (param \"how-long\" u64)))
+        (core func $wait (canon lower (func $wait)))";
+    let hour = "(call $wait (i64.const 3600000000000))";
+    let each = |text: &dyn Fn(usize) -> String| (0..others).map(text).collect::<String>();
+    let made =
+        each(&|n| format!("(instance $w{n} (instantiate $waiter (with \"wait\" (func $wait))))"));
+    let known = each(&|n| {
+        format!(
+            "(import \"f{n}\" (func $f{n} async)) (core func $f{n} (canon lower (func $f{n}) async))"
+        )
+    });
+    let imports = each(&|n| format!("(import \"\" \"f{n}\" (func $f{n} (result i32)))"));
+    let calls = each(&|n| format!("(drop (call $f{n}))"));
+    let lowered = each(&|n| format!("(export \"f{n}\" (func $f{n}))"));
+    let given = each(&|n| format!("(with \"f{n}\" (func $w{n} \"run\"))"));
+    format!(
+        "(component
+            (import \"wasi:clocks/monotonic-clock@0.3.0\" (instance $clock
+                (export \"wait-for\" (func async (param \"how-long\" u64)))))
+            (alias export $clock \"wait-for\" (func $wait))
+            (component $waiter {clock}
+                (core module $m (import \"\" \"wait\" (func $wait (param i64)))
+                    (func (export \"run\") {hour}))
+                (core instance $i
+                    (instantiate $m (with \"\" (instance (export \"wait\" (func $wait))))))
+                (func (export \"run\") async (canon lift (core func $i \"run\"))))
+            {made}
+            (component $main {clock} {known}
+                (core module $m (import \"\" \"wait\" (func $wait (param i64))) {imports}
+                    (func (export \"run\") (result i32) {calls} {hour} (i32.const 0)))
+                (core instance $i (instantiate $m
+                    (with \"\" (instance (export \"wait\" (func $wait)) {lowered}))))
+                (func (export \"run\") async (result (result)) (canon lift (core func $i \"run\"))))
+            (instance $main (instantiate $main (with \"wait\" (func $wait)) {given}))
+            (instance (export \"wasi:cli/run@0.3.0\") (export \"run\" (func $main \"run\"))))"
+    )
+}
+
+fn components_that_wait_leave_stacks_for_others() -> Outcome {
+    let engine = Engine::options()
+        .instances_max(2)
+        .start()
+        .expect("an engine");
+    let (_folder, path) = file(&waiting(60));
+    let refusal = refusal(&engine, &path);
+    assert!(
+        refusal.contains("61 of components that may wait"),
+        "{refusal}"
+    );
+    let (_folder, path) = file(&waiting(7));
+    let noisy = load(&engine, &path).expect("it is served");
+    let quiet = load(&engine, &guest("naughty-http3")?).expect("it is served");
+    let local = Local::serve(Router::new().route(NOISY, noisy).route(QUIET, quiet));
+    let mut waiting = local.connect();
+    waiting.send(&request(NOISY, "/"));
+    for _ in 0..10 {
+        assert_eq!(local.ask(1, &request(QUIET, "/hello")).text(), "hello\n");
+    }
+    // It has all that it needs: the next record is not its failure.
+    waiting.send(&record(GET_VALUES, 0, &[]));
+    let next = waiting.read_record().expect("values");
+    assert_eq!(next.kind, GET_VALUES_RESULT);
     Ok(())
 }

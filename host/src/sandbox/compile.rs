@@ -12,6 +12,7 @@ use super::compiler::Task;
 use super::engine::Engine;
 use super::load::{Code, Kind, Loaded};
 use super::runtime::Flavour;
+use super::stacks;
 use crate::message::{Notice, Observer};
 use crate::setup::SetupError;
 
@@ -124,7 +125,10 @@ fn compile(bytes: &[u8], kind: Kind, is_pooled: bool) -> Result<(Flavour, Vec<u8
         Ok((flavour, artifact))
     };
     let compiled = match for_flavour(Flavour::Plain) {
-        Err(_) if kind == Kind::Component => for_flavour(Flavour::Concurrent),
+        Err(_) if kind == Kind::Component => {
+            stacks::check(bytes)?;
+            for_flavour(Flavour::Concurrent)
+        }
         compiled => compiled,
     };
     compiled.map_err(|error: wasmtime::Error| format!("{error:#}"))

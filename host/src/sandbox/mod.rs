@@ -33,6 +33,7 @@ mod reply;
 mod runtime;
 mod secrets;
 mod slow;
+mod stacks;
 mod stdio;
 mod tenant;
 mod tighten;

@@ -8,6 +8,7 @@ use wasmtime::component;
 use wasmtime::{Config, Enabled, EngineWeak, PoolingAllocationConfig};
 
 use super::guest::Guest;
+use super::stacks::STACKS_MAX;
 use super::worlds;
 use crate::setup::SetupError;
 
@@ -22,9 +23,9 @@ const CORE_INSTANCES_MAX: u32 = 64;
 pub(super) const MEMORIES_MAX: u32 = 8;
 pub(super) const TABLES_MAX: u32 = 32;
 
-/// How many stacks an instance may have at a time: its own, and those of calls
-/// that a WASI 0.3 guest makes meanwhile.
-const STACKS_MAX: u32 = 4;
+/// How many stacks an instance may have at a time, where calls do not overlap: its
+/// own, and one that is kept for the next call.
+const PLAIN_STACKS_MAX: u32 = 2;
 
 /// How many elements each table may have: one for each function that is called
 /// by pointer. Ruby has 14,000.
@@ -68,6 +69,14 @@ impl Flavour {
             spare_addresses(&mut config);
         }
         wasmtime::Engine::new(&config)
+    }
+
+    /// How many stacks an instance may have at a time.
+    fn stacks_max(self) -> u32 {
+        match self {
+            Self::Plain => PLAIN_STACKS_MAX,
+            Self::Concurrent => STACKS_MAX,
+        }
     }
 
     /// How a compiler's output begins.
@@ -120,7 +129,7 @@ fn start_wasmtime(
     instances_max: usize,
 ) -> Result<(wasmtime::Engine, bool), SetupError> {
     let mut config = common_config(flavour);
-    config.allocation_strategy(pool(instances_max));
+    config.allocation_strategy(pool(flavour, instances_max));
     let reason = match wasmtime::Engine::new(&config) {
         Ok(engine) => return Ok((engine, true)),
         Err(reason) => reason,
@@ -159,7 +168,7 @@ fn common_config(flavour: Flavour) -> Config {
     config
 }
 
-fn pool(instances_max: usize) -> PoolingAllocationConfig {
+fn pool(flavour: Flavour, instances_max: usize) -> PoolingAllocationConfig {
     let instances = u32::try_from(instances_max).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
@@ -168,7 +177,7 @@ fn pool(instances_max: usize) -> PoolingAllocationConfig {
         .total_memories(instances.saturating_mul(MEMORIES_MAX + 1))
         .total_gc_heaps(instances)
         .total_tables(instances.saturating_mul(TABLES_MAX))
-        .total_stacks(instances.saturating_mul(STACKS_MAX))
+        .total_stacks(instances.saturating_mul(flavour.stacks_max()))
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)
