@@ -32,7 +32,8 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --profile guest --target wasm32-wasip2 --package 'fcgi-wasm-sdk' \
-		--package hello --package axum-example --package naughty --package naughty-cgi \
+		--package hello --package hello-cgi --package hello-http --package hello-http3 \
+		--package axum-example --package naughty --package naughty-cgi \
 		--package naughty-http --package naughty-http3 --package naughty-roles \
 		--package gate --package markdown -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --locked --workspace --no-deps
@@ -48,7 +49,8 @@ lint:
 # shows how cost grows.
 BENCH :=
 bench: target
-	$(GUEST) --package hello --package naughty --package naughty-http \
+	$(GUEST) --package hello --package hello-http --package hello-http3 \
+		--package hello-cgi --package naughty --package naughty-http \
 		--package naughty-http3 --package naughty-cgi
 	$(CARGO) bench --locked --package fcgi-wasm -- $(BENCH)
 

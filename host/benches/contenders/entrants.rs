@@ -109,30 +109,38 @@ pub(crate) fn start(folder: &Path) -> Entrants {
         ("native contract", |name, folder| {
             Ok(Contender {
                 answer: "Hello from /hello\nGET /hello:  + /hello\n",
-                has_bodies: false,
-                ..guest(name, "hello", folder)?
+                ..smallest(name, "hello", folder)?
             })
+        }),
+        ("wasi:http 0.2", |name, folder| {
+            smallest(name, "hello_http", folder)
+        }),
+        ("wasi:http 0.3", |name, folder| {
+            smallest(name, "hello_http3", folder)
+        }),
+        ("CGI program", |name, folder| {
+            smallest(name, "hello_cgi", folder)
         }),
         ("native contract, the tests' guest", |name, folder| {
             guest(name, "naughty", folder)
         }),
-        ("wasi:http 0.2", |name, folder| {
+        ("wasi:http 0.2, the tests' guest", |name, folder| {
             guest(name, "naughty_http", folder)
         }),
-        ("wasi:http 0.3", |name, folder| {
+        ("wasi:http 0.3, the tests' guest", |name, folder| {
             guest(name, "naughty_http3", folder)
         }),
-        ("CGI program", |name, folder| {
+        ("CGI program, the tests' guest", |name, folder| {
             guest(name, "naughty_cgi", folder)
         }),
         ("php-fpm", php_fpm),
         ("Go net/http/fcgi", go),
         ("fcgiwrap, a C program", fcgiwrap),
         ("wasmtime serve, 0.2", |name, folder| {
-            wasmtime(name, "naughty_http", folder)
+            wasmtime(name, "hello_http", folder)
         }),
         ("wasmtime serve, 0.3", |name, folder| {
-            wasmtime(name, "naughty_http3", folder)
+            wasmtime(name, "hello_http3", folder)
         }),
     ];
     let (mut up, mut out) = (Vec::new(), Vec::new());
@@ -193,6 +201,16 @@ fn static_file(name: &'static str, folder: &Path) -> Result<Contender, String> {
     })
 }
 
+/// One that does nothing but say hello: what a request costs at least.
+fn smallest(name: &'static str, guest_name: &str, folder: &Path) -> Result<Contender, String> {
+    Ok(Contender {
+        has_bodies: false,
+        ..guest(name, guest_name, folder)?
+    })
+}
+
+/// One that has bodies too. The tests' guests can do much, and each import that
+/// they could call costs each of their instances something.
 fn guest(name: &'static str, guest: &str, folder: &Path) -> Result<Contender, String> {
     let socket = folder.join("socket");
     let mut command = Command::new(env!("CARGO_BIN_EXE_fcgi-wasm"));

@@ -55,9 +55,9 @@ pub(crate) const PARTS: &[Part] = &[
     pure("handler", || Ok(repeat(Arc::new(handler::handle)))),
     pure("native", || hello("hello")),
     pure("native-tests", || hello("naughty")),
-    pure("http-0.2", || hello("naughty_http")),
-    pure("http-0.3", || hello("naughty_http3")),
-    pure("cgi", || hello("naughty_cgi")),
+    pure("http-0.2", || hello("hello_http")),
+    pure("http-0.3", || hello("hello_http3")),
+    pure("cgi", || hello("hello_cgi")),
     stream("down-handler", || Ok(down(Arc::new(handler::handle)))),
     stream("down-native", || Ok(down(app("naughty")?))),
     stream("down-http-0.2", || Ok(down(app("naughty_http")?))),
@@ -158,7 +158,7 @@ fn processor_time() -> Duration {
 /// How much more is done by two threads that do the same, each with a runtime
 /// of its own: 2 would be twice as much.
 fn on_two_threads(batches: usize) -> Value {
-    let rows = ["hello", "naughty_http", "naughty_http3", "naughty_cgi"].map(|guest| {
+    let rows = ["hello", "hello_http", "hello_http3", "hello_cgi"].map(|guest| {
         let factor = app(guest).ok().and_then(|app| {
             let on = |threads: usize| {
                 let rates = (0..batches).map(|_| rate_on(&app, threads));
