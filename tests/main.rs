@@ -37,6 +37,7 @@ mod commands;
 mod conf;
 mod conf_check;
 mod conf_check_places;
+mod descriptors;
 mod doctor;
 mod documents;
 mod examples;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         conf::tests(),
         conf_check::tests(),
         conf_check_places::tests(),
+        descriptors::tests(),
         doctor::tests(),
         documents::tests(),
         examples::tests(),

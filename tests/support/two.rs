@@ -96,7 +96,11 @@ pub(crate) fn request(host: &str, path: &str) -> Vec<u8> {
 
 /// One that says something and then waits for its body.
 pub(crate) fn held(host: &str) -> Vec<u8> {
-    head("POST", host, "/early")
+    held_at(host, "/early")
+}
+
+pub(crate) fn held_at(host: &str, path: &str) -> Vec<u8> {
+    head("POST", host, path)
 }
 
 fn head(method: &str, host: &str, path: &str) -> Vec<u8> {

@@ -29,6 +29,7 @@ pub struct Budget {
     pub(crate) cpu_burst: Duration,
     pub(crate) memory_bytes_max: u64,
     pub(crate) outbound_requests_max: usize,
+    pub(crate) descriptors_max: u64,
     pub(crate) log_bytes_per_second: u64,
     pub(crate) log_bytes_burst: u64,
 }
@@ -45,6 +46,7 @@ impl Budget {
             cpu_burst: Duration::from_secs(10),
             memory_bytes_max: 1024 * MIB,
             outbound_requests_max: 64,
+            descriptors_max: 1024,
             log_bytes_per_second: 64 * 1024,
             log_bytes_burst: 4 * MIB,
         }
@@ -109,6 +111,17 @@ impl Budget {
     #[must_use]
     pub fn outbound_requests_max(mut self, requests: usize) -> Self {
         self.outbound_requests_max = requests;
+        self
+    }
+
+    /// The most files and sockets that all live instances have open together.
+    /// 1024 unless set, which is what shells allow a process. An instance that
+    /// opens more is ended, and its visitor gets a 503. They are counted now and
+    /// then, so an instance may have 16 more for a moment. All guests of an
+    /// engine together have half of what the process may open.
+    #[must_use]
+    pub fn descriptors_max(mut self, descriptors: u64) -> Self {
+        self.descriptors_max = descriptors;
         self
     }
 

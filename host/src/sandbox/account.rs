@@ -18,6 +18,7 @@ pub(super) const QUEUE: &str = "queue";
 pub(super) const CPU_SHARE: &str = "cpu-share";
 pub(super) const MEMORY_SUM: &str = "memory-sum";
 pub(super) const OUTBOUND: &str = "outbound-requests";
+pub(super) const DESCRIPTORS: &str = "descriptors";
 const LOG: &str = "log";
 
 /// What the requests of an application or a tenant take at one moment.
@@ -31,6 +32,8 @@ pub struct Standing {
     pub memory_bytes: u64,
     /// HTTP requests to other servers.
     pub outbound_requests: u64,
+    /// Files and sockets.
+    pub descriptors: u64,
 }
 
 /// A budget and what is taken of it.
@@ -43,6 +46,7 @@ pub(super) struct Account {
     pub(super) waiting: Ceiling,
     pub(super) memory_bytes: Ceiling,
     pub(super) outbound: Ceiling,
+    pub(super) descriptors: Ceiling,
     cpu: Option<Bucket>,
     log: Bucket,
     told: Mutex<Vec<Told>>,
@@ -68,6 +72,7 @@ impl Account {
             waiting: Ceiling::new(budget.queue_max as u64),
             memory_bytes: Ceiling::new(budget.memory_bytes_max),
             outbound: Ceiling::new(budget.outbound_requests_max as u64),
+            descriptors: Ceiling::new(budget.descriptors_max),
             cpu,
             log: Bucket::new(
                 budget.log_bytes_per_second as f64,
@@ -85,6 +90,7 @@ impl Account {
             waiting: self.waiting.used(),
             memory_bytes: self.memory_bytes.used(),
             outbound_requests: self.outbound.used(),
+            descriptors: self.descriptors.used(),
         }
     }
 
@@ -135,6 +141,10 @@ impl Account {
             CPU_SHARE => {
                 let processors = f64::from(self.budget.cpu_share.unwrap_or_default()) / 1000.0;
                 format!("its share of {processors} processors is used up")
+            }
+            DESCRIPTORS => {
+                let most = self.budget.descriptors_max;
+                format!("its instances may have {most} files and sockets open")
             }
             MEMORY_SUM => format!("its instances have all of its {memory_bytes_max} bytes"),
             _ => format!("all of its {requests_max} places are taken"),

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::account::{self, Account, Ceiling};
+use super::descriptors;
 use super::lines::{Lines, shortage};
 use super::place::{Claim, Place};
 use super::tenant::Customer;
@@ -31,6 +32,8 @@ const LOOK_MAX: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) places: Ceiling,
+    /// Files and sockets of all instances.
+    pub(super) descriptors: Ceiling,
     /// Whether somebody waits for nothing but one of these places.
     is_short: AtomicBool,
     lines: Mutex<Lines>,
@@ -47,6 +50,7 @@ impl Gate {
     pub(super) fn new(places: usize) -> Self {
         Self {
             places: Ceiling::new(places as u64),
+            descriptors: Ceiling::new(descriptors::of_guests()),
             is_short: AtomicBool::new(false),
             lines: Mutex::default(),
         }

@@ -28,6 +28,7 @@ use super::limits::Meter;
 use super::load;
 use super::place::Claim;
 use super::reply::Reply;
+use super::runtime::Flavour;
 use super::secrets::Secrets;
 use super::slow;
 use super::tenant::{Customer, Tenant};
@@ -47,6 +48,7 @@ pub struct App(Arc<Deployment>);
 struct Deployment {
     name: String,
     wasmtime: wasmtime::Engine,
+    flavour: Flavour,
     world: Arc<dyn World>,
     policy: Arc<Policy>,
     customer: Arc<Customer>,
@@ -171,6 +173,7 @@ impl App {
         Ok(Self(Arc::new(Deployment {
             name: name.to_owned(),
             wasmtime: loaded.runtime.wasmtime.clone(),
+            flavour: loaded.runtime.flavour,
             world: worlds::bind(loaded, file, policy.interface.as_deref())?.into(),
             customer: Customer::new(tenant, name, &policy.budget, memory_bytes),
             policy: Arc::new(policy),
@@ -265,6 +268,7 @@ impl Deployment {
         let journal = request.journal.clone();
         let sandbox = Sandbox {
             engine: self.wasmtime.clone(),
+            flavour: self.flavour,
             policy: self.policy.clone(),
             journal: journal.clone(),
             meter: meter.clone(),
@@ -293,6 +297,9 @@ impl Deployment {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ending::Returned(result));
             }
+            if let Some(fault) = meter.condemned.get() {
+                return Poll::Ready(Ending::Ended(fault.clone()));
+            }
             if answered_at.is_none() && reply.is_over() {
                 answered_at = Some(meter.elapsed().0);
                 let left = self.policy.after_answer_max;
@@ -310,7 +317,7 @@ impl Deployment {
             while alarm.as_mut().poll(cx).is_ready() {
                 match self.time_left(&meter, answered_at, reply.is_held_back()) {
                     Ok(left) => alarm.as_mut().reset(Instant::now() + left),
-                    Err(fault) => return Poll::Ready(Ending::OutOfTime(fault)),
+                    Err(fault) => return Poll::Ready(Ending::Ended(fault)),
                 }
             }
             Poll::Pending

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::available_parallelism;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
 use super::limits::Meter;
@@ -29,6 +30,12 @@ thread_local! {
 /// Whether this thread is one of those.
 pub(super) fn is_background() -> bool {
     IS_BACKGROUND.get()
+}
+
+/// Nanoseconds that this thread had a processor.
+pub(super) fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64
 }
 
 /// Makes this thread one that gives way to others.

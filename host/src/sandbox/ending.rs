@@ -13,7 +13,8 @@ pub(super) enum Ending {
     Returned(wasmtime::Result<()>),
     /// Nobody waits for the answer any more.
     Gone,
-    OutOfTime(Fault),
+    /// It was ended from outside.
+    Ended(Fault),
 }
 
 impl Ending {
@@ -24,7 +25,7 @@ impl Ending {
         let began = Instant::now();
         let fault = match self {
             Self::Gone => return,
-            Self::OutOfTime(fault) => fault,
+            Self::Ended(fault) => fault,
             Self::Returned(Err(error)) if !fault::is_clean_exit(&error) => {
                 fault::name(&error, meter, policy)
             }

@@ -25,6 +25,9 @@ pub(super) fn is_clean_exit(error: &Error) -> bool {
 
 /// Why the guest's run ended with this error.
 pub(super) fn name(error: &Error, meter: &Meter, policy: &Policy) -> Fault {
+    if let Some(fault) = meter.condemned.get() {
+        return fault.clone();
+    }
     if error.downcast_ref::<OutOfCpu>().is_some() {
         return Fault::OutOfCpu(policy.cpu_time_max);
     }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
@@ -30,6 +30,7 @@ pub(super) fn wasi(
     policy: &Policy,
     secrets: &Secrets,
     journal: &Arc<Journal>,
+    connects: Arc<AtomicU64>,
     log: LogStream,
     program: Option<Program>,
 ) -> WasiCtxBuilder {
@@ -75,6 +76,7 @@ pub(super) fn wasi(
     let gate = Gate {
         patterns,
         journal: journal.clone(),
+        connects,
         has_told: AtomicBool::new(false),
     };
     builder.socket_addr_check(move |address, usage| {
@@ -104,6 +106,7 @@ pub(super) fn tell(journal: &Journal, hint: &str) {
 struct Gate {
     patterns: Arc<[AddressPattern]>,
     journal: Arc<Journal>,
+    connects: Arc<AtomicU64>,
     has_told: AtomicBool,
 }
 
@@ -113,6 +116,8 @@ impl Gate {
 
         let is_outward = matches!(usage, TcpConnect | UdpSend | UdpReceive);
         if is_outward && self.patterns.iter().any(|pattern| pattern.matches(address)) {
+            self.connects
+                .fetch_add(matches!(usage, TcpConnect).into(), Ordering::Relaxed);
             return true;
         }
         // A socket that connects is bound first, to any address and port.

@@ -10,12 +10,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::descriptors::Descriptors;
 use super::grants::{self, Program};
 use super::incoming::Incoming;
 use super::limits::{MemoryLimit, Meter};
 use super::outbound::Outbound;
 use super::place::Claim;
 use super::reply::Reply;
+use super::runtime::Flavour;
 use super::secrets::Secrets;
 use super::stdio::LogStream;
 use super::tenant::Customer;
@@ -38,6 +40,7 @@ const SETTING_PREFIX: &[u8] = b"WASI_CONFIG_";
 /// What a request's instance will be made in. It can be entered once.
 pub(super) struct Sandbox {
     pub(super) engine: wasmtime::Engine,
+    pub(super) flavour: Flavour,
     pub(super) policy: Arc<Policy>,
     pub(super) journal: Arc<Journal>,
     pub(super) meter: Arc<Meter>,
@@ -57,6 +60,7 @@ impl Sandbox {
     ) -> Store<Guest> {
         let Self {
             engine,
+            flavour,
             policy,
             journal,
             meter,
@@ -78,6 +82,7 @@ impl Sandbox {
                 .limit_memory(policy.memory_bytes_max, Some(memory)),
             outbound: Outbound::new(policy.clone(), journal.clone(), meter.customer().cloned()),
             customer: meter.customer().cloned(),
+            descriptors: Descriptors::new(meter.clone(), flavour),
             policy: policy.clone(),
             secrets,
             journal,
@@ -117,6 +122,7 @@ pub(super) struct Guest {
     journal: Arc<Journal>,
     has_told_of_folders: Arc<AtomicBool>,
     memory: MemoryLimit,
+    descriptors: Descriptors,
     table: ResourceTable,
     program: Option<Program>,
     /// What the guest writes to its log, by whichever way.
@@ -150,9 +156,13 @@ impl Guest {
     /// The state of WASI 0.1.
     pub(super) fn wasi_0_1(&mut self) -> &mut WasiP1Ctx {
         if self.wasi_0_1.is_none() {
-            self.wasi_0_1 = Some(self.builder().build_p1());
+            let mut wasi = self.builder().build_p1();
+            wasi.ctx().table.set_max_capacity(HANDLES_MAX);
+            self.wasi_0_1 = Some(wasi);
         }
-        self.wasi_0_1.as_mut().expect("made above")
+        let wasi = self.wasi_0_1.as_mut().expect("made above");
+        self.descriptors.look_at(wasi.ctx().table);
+        wasi
     }
 
     /// What the application was set, and what the web server sets for it.
@@ -187,7 +197,9 @@ impl Guest {
     fn builder(&mut self) -> WasiCtxBuilder {
         let log = self.log().other();
         let program = self.program.take();
-        grants::wasi(&self.policy, &self.secrets, &self.journal, log, program)
+        let (policy, journal) = (&self.policy, &self.journal);
+        let connects = self.descriptors.connects();
+        grants::wasi(policy, &self.secrets, journal, connects, log, program)
     }
 }
 
@@ -196,6 +208,7 @@ impl WasiView for Guest {
         if self.wasi.is_none() {
             self.wasi = Some(self.builder().build());
         }
+        self.descriptors.look_at(&mut self.table);
         WasiCtxView {
             ctx: self.wasi.as_mut().expect("made above"),
             table: &mut self.table,

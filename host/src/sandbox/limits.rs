@@ -7,11 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use super::account::MEMORY_SUM;
-use super::background::is_background;
+use super::background::{is_background, thread_time};
 use super::guest::Guest;
 use super::place::Claim;
 use super::slow;
@@ -65,6 +64,8 @@ pub(super) struct Meter {
     /// Why, if it was not its own limit.
     memory_fault: OnceLock<Fault>,
     body_was_too_large: AtomicBool,
+    /// For what the guest is to end, whatever it does.
+    pub(super) condemned: OnceLock<Fault>,
 }
 
 impl Meter {
@@ -85,6 +86,7 @@ impl Meter {
             was_refused_memory: AtomicBool::new(false),
             memory_fault: OnceLock::new(),
             body_was_too_large: AtomicBool::new(false),
+            condemned: OnceLock::new(),
         })
     }
 
@@ -293,12 +295,6 @@ impl Meter {
             false => self.now(),
         }
     }
-}
-
-/// Nanoseconds that this thread had a processor.
-fn thread_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64
 }
 
 /// See [`Meter::limit_memory`].

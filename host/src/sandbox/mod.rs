@@ -14,6 +14,7 @@ mod casting;
 mod cgi_io;
 mod compile;
 mod compiler;
+mod descriptors;
 mod ending;
 mod engine;
 mod fault;

@@ -104,6 +104,7 @@ pub(super) struct Runtime {
     pub(super) linker: component::Linker<Guest>,
     pub(super) module_linker: wasmtime::Linker<Guest>,
     pub(super) is_pooled: bool,
+    pub(super) flavour: Flavour,
 }
 
 impl Runtime {
@@ -117,6 +118,7 @@ impl Runtime {
             module_linker: worlds::link_modules(&wasmtime).map_err(unfit)?,
             wasmtime,
             is_pooled,
+            flavour,
         };
         start_clock(runtime.wasmtime.weak())?;
         Ok(runtime)

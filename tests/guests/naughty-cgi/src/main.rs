@@ -81,6 +81,7 @@ fn main() {
         "read" => text(&surroundings::read(&rest)),
         "write" => text(&surroundings::write(&rest)),
         "connect" => text(&surroundings::connect(&rest)),
+        "sockets" => surroundings::sockets(number),
         "look-up" => text(&surroundings::look_up(&rest)),
         "now" => text(&surroundings::now()),
         _ => print!("Status: 404 Not Found\n\nnot found\n"),

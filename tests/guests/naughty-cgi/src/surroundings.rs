@@ -3,8 +3,8 @@
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher;
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{Read, Write, copy, stdin, stdout};
+use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::SystemTime;
 
 pub(crate) fn read(path: &str) -> String {
@@ -31,6 +31,15 @@ pub(crate) fn connect(address: &str) -> String {
         Ok(answer)
     };
     ask().unwrap_or_else(|error: std::io::Error| format!("{error}\n"))
+}
+
+/// Makes so many sockets, and keeps them while it sends its request's body back.
+pub(crate) fn sockets(count: usize) {
+    let sockets: Vec<_> = (0..count).map(|_| UdpSocket::bind("0.0.0.0:0")).collect();
+    let made = sockets.iter().filter(|socket| socket.is_ok()).count();
+    println!("Content-Type: text/plain\n\n{made} sockets");
+    stdout().flush().unwrap();
+    copy(&mut stdin(), &mut stdout()).unwrap();
 }
 
 pub(crate) fn look_up(name: &str) -> String {

@@ -96,6 +96,9 @@ pub(super) fn budget(document: &Document, section: &Section) -> Budget {
     if let Some(requests) = count("outbound_concurrent") {
         budget = budget.outbound_requests_max(requests);
     }
+    if let Some(descriptors) = document.value::<u64>(section, "descriptors") {
+        budget = budget.descriptors_max(descriptors);
+    }
     if let (Some(rate), Some(burst)) = (size("log_rate"), size("log_burst")) {
         budget = budget.log_rate(rate, burst);
     }

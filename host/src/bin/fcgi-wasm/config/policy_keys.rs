@@ -196,6 +196,12 @@ pub(super) const BUDGET: &[Key] = &[
         "HTTP requests to other servers at a time",
     ),
     key(
+        "descriptors",
+        Kind::Number,
+        "1024",
+        "Files and sockets that all instances together have open; an instance that opens more is ended, a 503",
+    ),
+    key(
         "log_rate",
         Kind::Bytes,
         "64KiB",

@@ -1,0 +1,161 @@
+//! How many of the process's file descriptors an instance holds.
+//!
+//! The process has a limited number of them for all, the web server's connections
+//! included. wasmtime opens a guest's files and sockets without asking, so they
+//! are counted where it works on them: in the instance's table of resources.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use rustix::process::{Resource, getrlimit};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::{p2, sockets};
+
+use super::account::DESCRIPTORS;
+use super::limits::Meter;
+use super::runtime::Flavour;
+
+/// How often an instance is looked at: at each so-many-th of its calls. So many
+/// more descriptors than were counted it may have; to look at each call would
+/// cost as much as the call.
+const CALLS_UNSEEN_MAX: u32 = 16;
+
+/// Which part of the process's descriptors all guests together may hold. The
+/// rest is for connections, logs and files of ours.
+const GUESTS_PART: u64 = 2;
+
+/// How many descriptors all guests together may hold.
+pub(super) fn of_guests() -> u64 {
+    let most = getrlimit(Resource::Nofile).current;
+    most.map_or(u64::MAX, |most| most / GUESTS_PART)
+}
+
+/// What one instance holds, on the accounts of who pays, until it is gone.
+pub(super) struct Descriptors {
+    meter: Arc<Meter>,
+    claimed: u64,
+    calls_unseen: u32,
+    /// The files that a guest of WASI 0.3 was seen with, by their addresses: it
+    /// may drop one and keep its stream, which is in no table.
+    files: Option<HashMap<usize, Weak<File>>>,
+    /// How often it connected, which counts for WASI 0.3 for the same reason.
+    connects: Arc<AtomicU64>,
+}
+
+impl Descriptors {
+    pub(super) fn new(meter: Arc<Meter>, flavour: Flavour) -> Self {
+        Self {
+            meter,
+            claimed: 0,
+            calls_unseen: 0,
+            files: (flavour == Flavour::Concurrent).then(HashMap::new),
+            connects: Arc::default(),
+        }
+    }
+
+    /// Where its connections are counted.
+    pub(super) fn connects(&self) -> Arc<AtomicU64> {
+        self.connects.clone()
+    }
+
+    /// Looks at what it holds, now and then, before a call works on this table.
+    /// One that holds too much is left with nothing, which ends it.
+    pub(super) fn look_at(&mut self, table: &mut ResourceTable) {
+        self.calls_unseen += 1;
+        if self.files.is_none() && self.calls_unseen < CALLS_UNSEEN_MAX {
+            return;
+        }
+        self.calls_unseen = 0;
+        let held = self.held(table);
+        if !self.claim(held) {
+            *table = ResourceTable::new();
+            table.set_max_capacity(0);
+        }
+    }
+
+    /// How many descriptors it may hold: each stream is one, as it may be a
+    /// file's.
+    fn held(&mut self, table: &mut ResourceTable) -> u64 {
+        let Some(files) = &mut self.files else {
+            return table.iter_mut().filter(|entry| may_hold(*entry)).count() as u64;
+        };
+        let mut others = 0;
+        for entry in table.iter_mut() {
+            let file = match entry.downcast_ref() {
+                Some(Descriptor::File(file)) => &file.file,
+                Some(Descriptor::Dir(folder)) => &folder.dir,
+                None => {
+                    others += u64::from(may_hold(entry));
+                    continue;
+                }
+            };
+            let address = Arc::as_ptr(file).addr();
+            files.entry(address).or_insert_with(|| Arc::downgrade(file));
+        }
+        files.retain(|_, file| file.strong_count() > 0);
+        others + files.len() as u64 + self.connects.load(Relaxed)
+    }
+
+    /// Claims so many in all. Whether it may have them.
+    fn claim(&mut self, held: u64) -> bool {
+        let Some(customer) = self.meter.customer().cloned() else {
+            return true;
+        };
+        let more = held.saturating_sub(self.claimed);
+        let [app, tenant] = customer.accounts();
+        let all = &customer.gate().descriptors;
+        let ceilings = [
+            (&app.descriptors, app),
+            (&tenant.descriptors, tenant),
+            (all, tenant),
+        ];
+        for (taken, (ceiling, account)) in ceilings.iter().enumerate() {
+            if !ceiling.take(more) {
+                for (ceiling, _) in &ceilings[..taken] {
+                    ceiling.give_back(more);
+                }
+                let detail = account.describe(DESCRIPTORS);
+                let journal = self.meter.journal();
+                let fault = account.exceeded(DESCRIPTORS, detail, journal);
+                self.meter.condemned.get_or_init(|| fault);
+                return false;
+            }
+        }
+        self.claimed += more;
+        self.give_back(self.claimed - held);
+        true
+    }
+
+    fn give_back(&mut self, descriptors: u64) {
+        if let Some(customer) = self.meter.customer()
+            && descriptors > 0
+        {
+            for account in customer.accounts() {
+                account.descriptors.give_back(descriptors);
+            }
+            customer.gate().descriptors.give_back(descriptors);
+        }
+        self.claimed -= descriptors;
+    }
+}
+
+impl Drop for Descriptors {
+    fn drop(&mut self) {
+        self.give_back(self.claimed);
+    }
+}
+
+/// Whether this resource is one that has a descriptor, or may have.
+fn may_hold(resource: &(dyn Any + Send)) -> bool {
+    resource.is::<Descriptor>()
+        || resource.is::<p2::DynInputStream>()
+        || resource.is::<p2::DynOutputStream>()
+        || resource.is::<p2::TcpSocket>()
+        || resource.is::<p2::UdpSocket>()
+        || resource.is::<sockets::TcpSocket>()
+        || resource.is::<sockets::UdpSocket>()
+}

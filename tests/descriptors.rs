@@ -1,0 +1,90 @@
+//! Files and sockets that guests open: the process has a limited number of them
+//! for all, and one tenant does not take the others' share.
+
+use fcgi_wasm::{App, Budget, Folder, Grants, Policy, Standing};
+use tempfile::TempDir;
+
+use crate::support::local::Local;
+use crate::support::two::{NOISY, Two, engine, held_at, release};
+use crate::support::web_server::*;
+use crate::support::{Outcome, wait_until};
+
+tests![
+    sockets_of_a_tenant_are_limited,
+    a_stream_without_its_file_counts,
+    files_of_a_module_are_limited,
+];
+
+/// As many as are held at a time, and some for standard streams.
+fn hundred() -> Budget {
+    Budget::strict().descriptors_max(100)
+}
+
+fn sockets_of_a_tenant_are_limited() -> Outcome {
+    let two = Two::serve("naughty-cgi", hundred(), Policy::strict())?;
+    let mut first = two.local.connect();
+    first.send(&held_at(NOISY, "/sockets/60"));
+    assert_eq!(first.read_record().expect("it runs").kind, STDOUT);
+    two.is_over("/sockets/60", "descriptors of tenant noisy");
+    assert!(two.noisy.standing().descriptors >= 60);
+    release(first);
+    wait_until("all is given back", || {
+        two.noisy.standing() == Standing::default()
+    });
+    assert_eq!(two.ask(NOISY, "/sockets/60").text(), "60 sockets\n");
+    // One request's own are limited too.
+    two.is_over("/sockets/900", "descriptors of tenant noisy");
+    Ok(())
+}
+
+/// A folder with a file, and the right to it.
+fn folder() -> (TempDir, Policy) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("file"), "content").expect("written");
+    let grants = Grants::none().folder(Folder::new(folder.path(), "/data").read_only());
+    (folder, Policy::strict().grants(grants))
+}
+
+fn a_stream_without_its_file_counts() -> Outcome {
+    let (_folder, policy) = folder();
+    let two = Two::serve("naughty-http3", hundred(), policy)?;
+    assert_eq!(two.ask(NOISY, "/files/60").text(), "60 files\n");
+    two.is_over("/files/200", "descriptors of tenant noisy");
+    Ok(())
+}
+
+fn files_of_a_module_are_limited() -> Outcome {
+    let (_folder, policy) = folder();
+    let opens = |count: u32| {
+        format!(
+            "(module
+                (import \"wasi_snapshot_preview1\" \"path_open\" (func $open
+                    (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+                (import \"wasi_snapshot_preview1\" \"fd_write\"
+                    (func $write (param i32 i32 i32 i32) (result i32)))
+                (memory (export \"memory\") 1)
+                (data (i32.const 8) \"\\10\\00\\00\\00\\0d\\00\\00\\00\")
+                (data (i32.const 16) \"Status: 204\\n\\n\") (data (i32.const 64) \"file\")
+                (func (export \"_start\") (local $left i32)
+                    (local.set $left (i32.const {count}))
+                    (loop $next
+                        (if (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4)
+                            (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 96))
+                            (then unreachable))
+                        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                        (br_if $next (local.get $left)))
+                    (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"
+        )
+    };
+    let engine = engine(2);
+    for (count, status) in [(60, 204), (200, 503)] {
+        let policy = policy.clone().budget(hundred());
+        let app = App::from_bytes(&engine, "opens", opens(count).as_bytes(), policy);
+        let local = Local::serve(app.expect("an application"));
+        let answer = local.ask(1, &get(1, "/", false));
+        assert_eq!(answer.status(), status, "{answer:?}");
+        let is_over = answer.log().contains("over budget: descriptors of");
+        assert_eq!(is_over, status == 503, "{}", answer.log());
+    }
+    Ok(())
+}
