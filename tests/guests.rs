@@ -9,6 +9,7 @@ tests![
     the_native_contract_tells_headers_and_params_apart,
     wasi_http_gets_scheme_authority_path_and_headers,
     bodies_arrive_whole_in_each_world,
+    a_small_answer_leaves_as_one_in_each_world,
     a_body_cut_short_is_an_error_in_each_world,
     a_response_that_was_never_finished_still_ends,
     a_status_that_is_no_response_is_an_error,
@@ -86,6 +87,20 @@ fn bodies_arrive_whole_in_each_world() -> Outcome {
             let answer = peer.answer(1);
             assert!(answer.body() == body, "{app}: {size} bytes");
             sending.join().expect("no panic").expect("sent");
+        }
+    }
+    Ok(())
+}
+
+/// A WASI 0.3 guest returns its response before it writes the body.
+fn a_small_answer_leaves_as_one_in_each_world() -> Outcome {
+    for app in WORLDS {
+        let program = Program::serve(&guest(app)?, &[]);
+        for _ in 0..20 {
+            let answer = program.ask(&get(1, "/hello", false));
+            assert_eq!(answer.text(), "hello\n", "{app}");
+            // The second is the stream's end.
+            assert_eq!(answer.kinds, [STDOUT, STDOUT, END_REQUEST], "{app}");
         }
     }
     Ok(())

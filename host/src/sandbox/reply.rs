@@ -170,6 +170,14 @@ impl Reply {
         self.lock().flush();
     }
 
+    /// The same, if there is anything: what was said may be what the visitor
+    /// waits for.
+    pub(super) fn show(&self) {
+        if self.has_begun() {
+            self.flush();
+        }
+    }
+
     /// Ends the answer. Without a [`start`](Self::start) it has the status 200.
     pub(super) fn finish(&self) {
         let state = &mut *self.lock();

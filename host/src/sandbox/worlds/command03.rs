@@ -6,8 +6,8 @@ use wasmtime::Result;
 use wasmtime::component::Accessor;
 use wasmtime_wasi::p3::bindings::CommandPre;
 
-use super::World;
 use super::program::{Ending, enter, run};
+use super::{World, bell};
 use crate::message::{BoxFuture, Request};
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::load::Loaded;
@@ -37,7 +37,7 @@ impl World for Command03 {
                     poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
                     Ok(Ending::of(ran))
                 };
-                store.run_concurrent(main).await?
+                bell::run(store.run_concurrent(main), || ()).await?
             };
             run(work, output, &reply).await
         })

@@ -10,8 +10,8 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p3::Request as WasiRequest;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::World;
 use super::pump::{Flush, Pump, Step};
+use super::{World, bell};
 use crate::cgi;
 use crate::message::{Body, BoxFuture, Request};
 use crate::sandbox::fault::Failed;
@@ -47,6 +47,7 @@ impl World for Http03 {
             let mut store = sandbox.enter(request.params, Body::default(), None);
             let (incoming, sent) = WasiRequest::from_http(store.data_mut().http().hooks, incoming);
             let service = self.0.instantiate_async(&mut store).await?;
+            let answer = reply.clone();
             let run = async |accessor: &Accessor<Guest>| -> Result<()> {
                 let response = match service.handle(accessor, incoming).await? {
                     Ok(response) => response,
@@ -55,7 +56,7 @@ impl World for Http03 {
                 let response = accessor.with(|store| response.into_http(store, sent))?;
                 let (head, body) = response.into_parts();
                 let mut pump = Pump::start(reply, &method, head.status, head.headers, body);
-                poll_fn(|cx| match pump.advance(cx, Flush::Yes) {
+                poll_fn(|cx| match pump.advance(cx, Flush::No) {
                     Step::Over => Poll::Ready(()),
                     Step::Reader | Step::Guest => Poll::Pending,
                 })
@@ -64,7 +65,9 @@ impl World for Http03 {
                 poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
                 Ok(())
             };
-            store.run_concurrent(run).await?
+            // Not before it pauses: a guest returns its response first and
+            // writes the body after that, mostly at once.
+            bell::run(store.run_concurrent(run), || answer.show()).await?
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The kinds of guest. A world translates between a request and what one kind
 //! of guest imports and exports; everything else is the same for all.
 
+mod bell;
 mod command02;
 mod command03;
 mod http02;
