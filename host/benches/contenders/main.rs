@@ -40,6 +40,10 @@ use contest::Extent;
 use nginx::Nginx;
 use picture::Panel;
 
+/// The one that the program has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FULL: Extent = Extent {
     rounds: 5,
     turn: Duration::from_millis(1000),
