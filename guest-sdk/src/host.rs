@@ -34,8 +34,9 @@ pub(crate) fn request() -> Result<Request> {
     let method = Method::from_bytes(request::method().as_bytes()).map_err(|_| bad("method"))?;
     let target = PathAndQuery::try_from(request::target()).map_err(|_| bad("target"))?;
 
-    let mut headers = HeaderMap::new();
-    for (name, value) in request::headers() {
+    let fields = request::headers();
+    let mut headers = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields {
         // What the web server let pass and HTTP does not know is nothing an app could ask for.
         if let Ok(name) = HeaderName::try_from(name)
             && let Ok(value) = HeaderValue::try_from(value)
