@@ -1,11 +1,15 @@
 //! Files and sockets that guests open: the process has a limited number of them
 //! for all, and one tenant does not take the others' share.
 
+use std::fs::File;
+use std::process::Command;
+use std::time::Duration;
+
 use fcgi_wasm::{App, Budget, Folder, Grants, Policy, Standing};
 use tempfile::TempDir;
 
 use crate::support::local::Local;
-use crate::support::two::{NOISY, Two, engine, held_at, release};
+use crate::support::two::{NOISY, QUIET, Two, engine, held_at, release, request};
 use crate::support::web_server::*;
 use crate::support::{Outcome, wait_until};
 
@@ -13,6 +17,7 @@ tests![
     sockets_of_a_tenant_are_limited,
     a_stream_without_its_file_counts,
     files_of_a_module_are_limited,
+    who_keeps_threads_waiting_is_refused,
 ];
 
 /// As many as are held at a time, and some for standard streams.
@@ -48,7 +53,7 @@ fn folder() -> (TempDir, Policy) {
 fn a_stream_without_its_file_counts() -> Outcome {
     let (_folder, policy) = folder();
     let two = Two::serve("naughty-http3", hundred(), policy)?;
-    assert_eq!(two.ask(NOISY, "/files/60").text(), "60 files\n");
+    assert_eq!(two.ask(NOISY, "/files/30").text(), "30 files\n");
     two.is_over("/files/200", "descriptors of tenant noisy");
     Ok(())
 }
@@ -86,5 +91,34 @@ fn files_of_a_module_are_limited() -> Outcome {
         let is_over = answer.log().contains("over budget: descriptors of");
         assert_eq!(is_over, status == 503, "{}", answer.log());
     }
+    Ok(())
+}
+
+fn who_keeps_threads_waiting_is_refused() -> Outcome {
+    let (folder, policy) = folder();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let policy = policy.wall_time_max(Duration::from_millis(200));
+    let two = Two::serve("naughty-cgi", Budget::strict(), policy)?;
+    // More than may go on after their requests.
+    let mut waiting: Vec<_> = (0..40).map(|_| two.local.connect()).collect();
+    for peer in &mut waiting {
+        peer.send(&request(NOISY, "/read/data/pipe"));
+    }
+    for mut peer in waiting {
+        assert_eq!(peer.answer(1).status(), 504);
+    }
+    two.is_over("/hello", "file-operations of tenant noisy");
+    assert_eq!(two.ask(QUIET, "/read/data/file").text(), "read content\n");
+    // Once somebody has opened the other end, all of them end.
+    let other_end = File::options()
+        .write(true)
+        .open(&pipe)
+        .expect("it is waited for");
+    wait_until("it is served again", || {
+        two.ask(NOISY, "/hello").status() == 200
+    });
+    drop(other_end);
     Ok(())
 }

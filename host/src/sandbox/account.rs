@@ -19,6 +19,7 @@ pub(super) const CPU_SHARE: &str = "cpu-share";
 pub(super) const MEMORY_SUM: &str = "memory-sum";
 pub(super) const OUTBOUND: &str = "outbound-requests";
 pub(super) const DESCRIPTORS: &str = "descriptors";
+pub(super) const FILE_OPERATIONS: &str = "file-operations";
 const LOG: &str = "log";
 
 /// What the requests of an application or a tenant take at one moment.

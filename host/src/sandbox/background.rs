@@ -23,6 +23,10 @@ use crate::message::BoxFuture;
 /// would starve a Python application on a machine whose database is busy.
 const NICENESS: i32 = 10;
 
+/// How many threads work on guests' files, at most: more than one tenant can keep
+/// waiting. They are started when they are needed, and end after 10 s.
+const FILE_THREADS_MAX: usize = 4096;
+
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
@@ -75,6 +79,7 @@ fn start() -> Option<Runtime> {
     let threads = available_parallelism().map_or(1, usize::from);
     let started = Builder::new_multi_thread()
         .worker_threads(threads)
+        .max_blocking_threads(FILE_THREADS_MAX)
         .thread_name("background")
         .on_thread_start(give_way)
         .enable_all()

@@ -77,27 +77,26 @@ impl Descriptors {
         }
     }
 
-    /// How many descriptors it may hold: each stream is one, as it may be a
-    /// file's.
+    /// How many descriptors it may hold, or threads that work on its files: each
+    /// stream is one, as it may be a file's.
     fn held(&mut self, table: &mut ResourceTable) -> u64 {
         let Some(files) = &mut self.files else {
             return table.iter_mut().filter(|entry| may_hold(*entry)).count() as u64;
         };
         let mut others = 0;
         for entry in table.iter_mut() {
-            let file = match entry.downcast_ref() {
-                Some(Descriptor::File(file)) => &file.file,
-                Some(Descriptor::Dir(folder)) => &folder.dir,
-                None => {
-                    others += u64::from(may_hold(entry));
-                    continue;
-                }
+            let Some(file) = file_of(entry) else {
+                others += u64::from(may_hold(entry));
+                continue;
             };
             let address = Arc::as_ptr(file).addr();
             files.entry(address).or_insert_with(|| Arc::downgrade(file));
         }
         files.retain(|_, file| file.strong_count() > 0);
-        others + files.len() as u64 + self.connects.load(Relaxed)
+        // Each of its streams and of the operations that are under way has the
+        // file once more.
+        let shares = files.values().map(Weak::strong_count).sum::<usize>();
+        others + shares as u64 + self.connects.load(Relaxed)
     }
 
     /// Claims so many in all. Whether it may have them.
@@ -130,6 +129,22 @@ impl Descriptors {
         true
     }
 
+    /// Keeps an eye on the files in this table when the instance goes: something
+    /// may go on with them.
+    pub(super) fn part_with(&mut self, table: &mut ResourceTable) {
+        let Some(customer) = self.meter.customer() else {
+            return;
+        };
+        let in_table = table
+            .iter_mut()
+            .filter_map(|entry| Some(Arc::downgrade(file_of(entry)?)));
+        let dropped = self.files.iter_mut().flat_map(HashMap::drain);
+        let mut files = in_table.chain(dropped.map(|(_, file)| file)).peekable();
+        if files.peek().is_some() {
+            customer.tenant.abandoned().add(files);
+        }
+    }
+
     fn give_back(&mut self, descriptors: u64) {
         if let Some(customer) = self.meter.customer()
             && descriptors > 0
@@ -146,6 +161,14 @@ impl Descriptors {
 impl Drop for Descriptors {
     fn drop(&mut self) {
         self.give_back(self.claimed);
+    }
+}
+
+/// The file or folder of the system behind a resource that is one.
+fn file_of(resource: &(dyn Any + Send)) -> Option<&Arc<File>> {
+    match resource.downcast_ref()? {
+        Descriptor::File(file) => Some(&file.file),
+        Descriptor::Dir(folder) => Some(&folder.dir),
     }
 }
 

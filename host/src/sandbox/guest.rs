@@ -203,6 +203,15 @@ impl Guest {
     }
 }
 
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.descriptors.part_with(&mut self.table);
+        if let Some(wasi) = &mut self.wasi_0_1 {
+            self.descriptors.part_with(wasi.ctx().table);
+        }
+    }
+}
+
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         if self.wasi.is_none() {

@@ -3,6 +3,7 @@
 //!
 //! This is the only room that knows wasmtime.
 
+mod abandoned;
 mod account;
 mod admission;
 mod app;

@@ -8,11 +8,12 @@ use std::thread::available_parallelism;
 
 use tokio::sync::Notify;
 
-use super::account::{Account, Standing};
+use super::abandoned::{ABANDONED_MAX, Abandoned};
+use super::account::{Account, FILE_OPERATIONS, Standing};
 use super::admission::Gate;
 use super::bucket::Bucket;
 use super::engine::Engine;
-use crate::message::Owner;
+use crate::message::{Fault, Journal, Owner};
 use crate::policy::Budget;
 
 /// Which part of the machine's processors a tenant may use, over some time,
@@ -31,6 +32,7 @@ struct State {
     name: String,
     engine: Engine,
     account: Account,
+    abandoned: Abandoned,
     /// Empty while it uses much of the machine.
     modesty: Bucket,
     /// How many tenants the engine has.
@@ -49,6 +51,7 @@ impl Tenant {
             account: Account::new(format!("tenant {name}"), &budget),
             name,
             engine: engine.clone(),
+            abandoned: Abandoned::default(),
             modesty: Bucket::new(processors * MODEST_PART * 1e9, MODEST_BURST),
             count,
         }))
@@ -75,6 +78,10 @@ impl Tenant {
 
     pub(super) fn account(&self) -> &Account {
         &self.0.account
+    }
+
+    pub(super) fn abandoned(&self) -> &Abandoned {
+        &self.0.abandoned
     }
 }
 
@@ -187,6 +194,20 @@ impl Customer {
     pub(super) fn log(&self, bytes: usize) -> Option<&Account> {
         let mut accounts = self.accounts().into_iter();
         accounts.find(|account| !account.may_log(bytes))
+    }
+
+    /// The fault of a request that comes while too many of the tenant's
+    /// operations on files go on without an end.
+    pub(super) fn has_abandoned_too_much(&self, journal: &Journal) -> Result<(), Fault> {
+        if !self.tenant.abandoned().are_too_many() {
+            return Ok(());
+        }
+        let detail = format!(
+            "over {ABANDONED_MAX} of its operations on files go on after the requests that began \
+             them have ended: one may have opened a pipe"
+        );
+        let account = self.tenant.account();
+        Err(account.exceeded(FILE_OPERATIONS, detail, journal))
     }
 
     /// How much its tenant has computed lately, to compare it with others.

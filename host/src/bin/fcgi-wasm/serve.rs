@@ -16,6 +16,11 @@ use crate::observing::{Observing, Wanted};
 use crate::signals::{Signals, Wish};
 use crate::{engine, hosting, log, starter, systemd};
 
+/// How many threads work on guests' files, at most: more than one tenant can keep
+/// waiting (on a pipe that nobody opens, say). They are started when they are
+/// needed, and end after 10 s.
+const FILE_THREADS_MAX: usize = 4096;
+
 pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     let fastcgi = starter::sockets()?;
     if let (Some(script), Some(app)) = (&args.script, &args.app) {
@@ -23,6 +28,7 @@ pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(FILE_THREADS_MAX)
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
