@@ -37,13 +37,13 @@ mod commands;
 mod conf;
 mod conf_check;
 mod conf_check_places;
-mod descriptors;
 mod doctor;
 mod documents;
 mod examples;
 mod filters;
 mod grants;
 mod guests;
+mod holdings;
 mod hostile;
 mod hosting;
 mod hosting_logs;
@@ -101,13 +101,13 @@ fn main() -> ExitCode {
         conf::tests(),
         conf_check::tests(),
         conf_check_places::tests(),
-        descriptors::tests(),
         doctor::tests(),
         documents::tests(),
         examples::tests(),
         filters::tests(),
         grants::tests(),
         guests::tests(),
+        holdings::tests(),
         hosting::tests(),
         hosting_logs::tests(),
         hosting_places::tests(),

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::account::{self, Account, Ceiling};
-use super::descriptors;
+use super::holdings;
 use super::lines::{Lines, shortage};
 use super::place::{Claim, Place};
 use super::tenant::Customer;
@@ -50,7 +50,7 @@ impl Gate {
     pub(super) fn new(places: usize) -> Self {
         Self {
             places: Ceiling::new(places as u64),
-            descriptors: Ceiling::new(descriptors::of_guests()),
+            descriptors: Ceiling::new(holdings::descriptors_of_guests()),
             is_short: AtomicBool::new(false),
             lines: Mutex::default(),
         }

@@ -10,8 +10,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::descriptors::Descriptors;
 use super::grants::{self, Program};
+use super::holdings::Holdings;
 use super::incoming::Incoming;
 use super::limits::{MemoryLimit, Meter};
 use super::outbound::Outbound;
@@ -82,7 +82,7 @@ impl Sandbox {
                 .limit_memory(policy.memory_bytes_max, Some(memory)),
             outbound: Outbound::new(policy.clone(), journal.clone(), meter.customer().cloned()),
             customer: meter.customer().cloned(),
-            descriptors: Descriptors::new(meter.clone(), flavour),
+            holdings: Holdings::new(meter.clone(), flavour),
             policy: policy.clone(),
             secrets,
             journal,
@@ -122,7 +122,7 @@ pub(super) struct Guest {
     journal: Arc<Journal>,
     has_told_of_folders: Arc<AtomicBool>,
     memory: MemoryLimit,
-    descriptors: Descriptors,
+    holdings: Holdings,
     table: ResourceTable,
     program: Option<Program>,
     /// What the guest writes to its log, by whichever way.
@@ -161,7 +161,7 @@ impl Guest {
             self.wasi_0_1 = Some(wasi);
         }
         let wasi = self.wasi_0_1.as_mut().expect("made above");
-        self.descriptors.look_at(wasi.ctx().table);
+        self.holdings.look_at(wasi.ctx().table);
         wasi
     }
 
@@ -198,16 +198,16 @@ impl Guest {
         let log = self.log().other();
         let program = self.program.take();
         let (policy, journal) = (&self.policy, &self.journal);
-        let connects = self.descriptors.connects();
+        let connects = self.holdings.connects();
         grants::wasi(policy, &self.secrets, journal, connects, log, program)
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.descriptors.part_with(&mut self.table);
+        self.holdings.part_with(&mut self.table);
         if let Some(wasi) = &mut self.wasi_0_1 {
-            self.descriptors.part_with(wasi.ctx().table);
+            self.holdings.part_with(wasi.ctx().table);
         }
     }
 }
@@ -217,7 +217,7 @@ impl WasiView for Guest {
         if self.wasi.is_none() {
             self.wasi = Some(self.builder().build());
         }
-        self.descriptors.look_at(&mut self.table);
+        self.holdings.look_at(&mut self.table);
         WasiCtxView {
             ctx: self.wasi.as_mut().expect("made above"),
             table: &mut self.table,

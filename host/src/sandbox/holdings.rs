@@ -29,13 +29,13 @@ const CALLS_UNSEEN_MAX: u32 = 16;
 const GUESTS_PART: u64 = 2;
 
 /// How many descriptors all guests together may hold.
-pub(super) fn of_guests() -> u64 {
+pub(super) fn descriptors_of_guests() -> u64 {
     let most = getrlimit(Resource::Nofile).current;
     most.map_or(u64::MAX, |most| most / GUESTS_PART)
 }
 
 /// What one instance holds, on the accounts of who pays, until it is gone.
-pub(super) struct Descriptors {
+pub(super) struct Holdings {
     meter: Arc<Meter>,
     claimed: u64,
     calls_unseen: u32,
@@ -46,7 +46,7 @@ pub(super) struct Descriptors {
     connects: Arc<AtomicU64>,
 }
 
-impl Descriptors {
+impl Holdings {
     pub(super) fn new(meter: Arc<Meter>, flavour: Flavour) -> Self {
         Self {
             meter,
@@ -158,7 +158,7 @@ impl Descriptors {
     }
 }
 
-impl Drop for Descriptors {
+impl Drop for Holdings {
     fn drop(&mut self) {
         self.give_back(self.claimed);
     }
