@@ -5,7 +5,7 @@ use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
-use fcgi_wasm::{App, Budget, Folder, Grants, Policy, Standing};
+use fcgi_wasm::{App, Budget, Folder, Grants, MIB, Policy, Standing};
 use tempfile::TempDir;
 
 use crate::support::local::Local;
@@ -17,6 +17,7 @@ tests![
     sockets_of_a_tenant_are_limited,
     a_stream_without_its_file_counts,
     files_of_a_module_are_limited,
+    handles_count_as_memory,
     who_keeps_threads_waiting_is_refused,
 ];
 
@@ -120,5 +121,19 @@ fn who_keeps_threads_waiting_is_refused() -> Outcome {
         two.ask(NOISY, "/hello").status() == 200
     });
     drop(other_end);
+    Ok(())
+}
+
+fn handles_count_as_memory() -> Outcome {
+    let policy = Policy::strict().memory_max(16 * MIB);
+    let two = Two::serve("naughty-http", Budget::strict(), policy)?;
+    assert_eq!(two.ask(NOISY, "/keep-fields/100").status(), 200);
+    let answer = two.ask(NOISY, "/keep-fields/500");
+    assert_eq!(answer.status(), 502);
+    let log = answer.log();
+    assert!(log.contains("--memory") && log.contains("handles"), "{log}");
+    let budget = Budget::strict().memory_max(16 * MIB);
+    let two = Two::serve("naughty-http", budget, Policy::strict())?;
+    two.is_over("/keep-fields/500", "memory-sum of tenant noisy");
     Ok(())
 }

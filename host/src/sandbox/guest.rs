@@ -161,7 +161,7 @@ impl Guest {
             self.wasi_0_1 = Some(wasi);
         }
         let wasi = self.wasi_0_1.as_mut().expect("made above");
-        self.holdings.look_at(wasi.ctx().table);
+        self.holdings.look_at(wasi.ctx().table, &mut self.memory);
         wasi
     }
 
@@ -217,7 +217,7 @@ impl WasiView for Guest {
         if self.wasi.is_none() {
             self.wasi = Some(self.builder().build());
         }
-        self.holdings.look_at(&mut self.table);
+        self.holdings.look_at(&mut self.table, &mut self.memory);
         WasiCtxView {
             ctx: self.wasi.as_mut().expect("made above"),
             table: &mut self.table,
@@ -227,6 +227,7 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.holdings.look_at(&mut self.table, &mut self.memory);
         WasiHttpCtxView {
             hooks: &mut self.outbound,
             table: &mut self.table,

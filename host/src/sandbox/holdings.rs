@@ -1,8 +1,10 @@
-//! How many of the process's file descriptors an instance holds.
+//! What an instance holds beside its memory: file descriptors of the process, and
+//! memory of ours behind its handles.
 //!
-//! The process has a limited number of them for all, the web server's connections
-//! included. wasmtime opens a guest's files and sockets without asking, so they
-//! are counted where it works on them: in the instance's table of resources.
+//! The process has a limited number of descriptors for all, the web server's
+//! connections included. wasmtime opens a guest's files and sockets, and makes
+//! its header fields and streams, without asking. So they are counted where it
+//! works on them: in the instance's table of resources.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -16,13 +18,21 @@ use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::{p2, sockets};
 
 use super::account::DESCRIPTORS;
-use super::limits::Meter;
+use super::limits::{MemoryLimit, Meter};
 use super::runtime::Flavour;
+use crate::message::Fault;
 
 /// How often an instance is looked at: at each so-many-th of its calls. So many
 /// more descriptors than were counted it may have; to look at each call would
 /// cost as much as the call.
 const CALLS_UNSEEN_MAX: u32 = 16;
+
+/// How many handles an instance has for nothing. C libraries need some ten.
+const HANDLES_FREE: u64 = 16;
+
+/// How much of the instance's memory each other one counts as, bytes: that is how
+/// large header fields may be, and what waits in a stream.
+const HANDLE_BYTES: u64 = 64 * 1024;
 
 /// Which part of the process's descriptors all guests together may hold. The
 /// rest is for connections, logs and files of ours.
@@ -38,6 +48,8 @@ pub(super) fn descriptors_of_guests() -> u64 {
 pub(super) struct Holdings {
     meter: Arc<Meter>,
     claimed: u64,
+    /// For its handles, at the time when it had most of them.
+    memory_bytes: u64,
     calls_unseen: u32,
     /// The files that a guest of WASI 0.3 was seen with, by their addresses: it
     /// may drop one and keep its stream, which is in no table.
@@ -51,6 +63,7 @@ impl Holdings {
         Self {
             meter,
             claimed: 0,
+            memory_bytes: 0,
             calls_unseen: 0,
             files: (flavour == Flavour::Concurrent).then(HashMap::new),
             connects: Arc::default(),
@@ -64,14 +77,15 @@ impl Holdings {
 
     /// Looks at what it holds, now and then, before a call works on this table.
     /// One that holds too much is left with nothing, which ends it.
-    pub(super) fn look_at(&mut self, table: &mut ResourceTable) {
+    pub(super) fn look_at(&mut self, table: &mut ResourceTable, memory: &mut MemoryLimit) {
         self.calls_unseen += 1;
         if self.files.is_none() && self.calls_unseen < CALLS_UNSEEN_MAX {
             return;
         }
         self.calls_unseen = 0;
         let held = self.held(table);
-        if !self.claim(held) {
+        let handles = table.iter_mut().count() as u64;
+        if !self.claim(held) || !self.claim_memory(handles, memory) {
             *table = ResourceTable::new();
             table.set_max_capacity(0);
         }
@@ -126,6 +140,23 @@ impl Holdings {
         }
         self.claimed += more;
         self.give_back(self.claimed - held);
+        true
+    }
+
+    /// Claims what so many handles may take of memory. Whether it may have it.
+    fn claim_memory(&mut self, handles: u64, memory: &mut MemoryLimit) -> bool {
+        let bytes = handles.saturating_sub(HANDLES_FREE) * HANDLE_BYTES;
+        let more = bytes.saturating_sub(self.memory_bytes);
+        if more > 0 && !memory.grow(more) {
+            let fault = self.meter.memory_fault().cloned();
+            let fault = fault.unwrap_or_else(|| Fault::OutOfMemory {
+                bytes_max: memory.bytes_max,
+                cause: format!("its {handles} handles count as {HANDLE_BYTES} bytes each"),
+            });
+            self.meter.condemned.get_or_init(|| fault);
+            return false;
+        }
+        self.memory_bytes += more;
         true
     }
 

@@ -18,7 +18,7 @@ use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
 
 /// Bytes of host memory that one element of a table takes.
-const TABLE_ELEMENT_BYTES: usize = 8;
+const TABLE_ELEMENT_BYTES: u64 = 8;
 
 /// How long a guest computes before it gives way to others. Most are done by
 /// then, and a tick of the engine's clock is half of it.
@@ -301,15 +301,16 @@ impl Meter {
 #[derive(Debug)]
 pub(super) struct MemoryLimit {
     meter: Arc<Meter>,
-    bytes_max: u64,
+    pub(super) bytes_max: u64,
     /// On the accounts of who pays, until the instance is gone.
     claim: Option<Claim>,
 }
 
 impl MemoryLimit {
-    fn grow(&mut self, more: usize) -> bool {
+    /// Takes so much more, if it may have it.
+    pub(super) fn grow(&mut self, more: u64) -> bool {
         let bytes = self.meter.memory_bytes.load(Relaxed);
-        let bytes = bytes.saturating_add(more as u64);
+        let bytes = bytes.saturating_add(more);
         if bytes > self.bytes_max {
             self.meter.was_refused_memory.store(true, Relaxed);
             return false;
@@ -339,7 +340,7 @@ impl ResourceLimiter for MemoryLimit {
     ) -> wasmtime::Result<bool> {
         // What its own maximum forbids will not happen, and is not counted.
         let is_possible = maximum.is_none_or(|maximum| desired <= maximum);
-        Ok(is_possible && self.grow(desired.saturating_sub(current)))
+        Ok(is_possible && self.grow(desired.saturating_sub(current) as u64))
     }
 
     fn table_growing(
@@ -351,7 +352,7 @@ impl ResourceLimiter for MemoryLimit {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let elements = desired.saturating_sub(current);
+        let elements = desired.saturating_sub(current) as u64;
         Ok(self.grow(elements.saturating_mul(TABLE_ELEMENT_BYTES)))
     }
 }

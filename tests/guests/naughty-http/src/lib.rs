@@ -39,6 +39,11 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
             "status" => text(out, number as u16, "status\n"),
             "" | "request" => text(out, 200, &describe(&request)),
             "headers" => text(out, 200, &headers(&request)),
+            "keep-fields" => {
+                let kept: Vec<_> = (0..number).map(|_| wide_fields()).collect();
+                bodies::upload(request, out);
+                drop(kept);
+            }
             "spin" => loop {
                 COUNT.fetch_add(1, Ordering::SeqCst);
             },
@@ -142,4 +147,11 @@ fn headers(request: &IncomingRequest) -> String {
     let line =
         |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
     fields.into_iter().map(line).collect()
+}
+
+/// As much as one set of fields may have.
+fn wide_fields() -> Fields {
+    let fields = Fields::new();
+    fields.append("x-wide", &[b'x'; 60_000]).unwrap();
+    fields
 }
