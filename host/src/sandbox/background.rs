@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
@@ -26,6 +27,10 @@ const NICENESS: i32 = 10;
 /// How many threads work on guests' files, at most: more than one tenant can keep
 /// waiting. They are started when they are needed, and end after 10 s.
 const FILE_THREADS_MAX: usize = 4096;
+
+/// How long a guest computes before it gives way to others, unless set. Most
+/// are done by then, and a tick of the engine's clock is half of it.
+pub(super) const PROMPT: Duration = Duration::from_millis(20);
 
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
@@ -53,13 +58,24 @@ pub(super) fn give_way() {
 }
 
 /// The threads, started when they are first needed.
-#[derive(Debug, Default)]
-pub(super) struct Background(OnceLock<Option<Runtime>>);
+#[derive(Debug)]
+pub(super) struct Background {
+    threads: OnceLock<Option<Runtime>>,
+    /// How long a guest computes before it goes on there.
+    prompt: Duration,
+}
 
 impl Background {
+    pub(super) fn new(prompt: Duration) -> Self {
+        Self {
+            threads: OnceLock::new(),
+            prompt,
+        }
+    }
+
     /// Goes on with this future there, or here if there are no such threads.
     fn run(&self, future: BoxFuture<'static, ()>) {
-        match self.0.get_or_init(start) {
+        match self.threads.get_or_init(start) {
             Some(runtime) => runtime.spawn(future),
             None => tokio::spawn(future),
         };
@@ -68,7 +84,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if let Some(Some(runtime)) = self.0.take() {
+        if let Some(Some(runtime)) = self.threads.take() {
             // Without waiting, because this may be on a thread that serves.
             runtime.shutdown_background();
         }
@@ -93,7 +109,7 @@ fn start() -> Option<Runtime> {
 /// Runs the task of a guest: where it is called, until the guest has computed
 /// for long.
 pub(super) fn spawn(background: &Arc<Background>, meter: Arc<Meter>, task: BoxFuture<'static, ()>) {
-    if meter.gives_way() {
+    if meter.gives_way(background.prompt) {
         return background.run(task);
     }
     tokio::spawn(Foreground {
@@ -121,7 +137,7 @@ impl Future for Foreground {
         if task.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if !this.meter.gives_way() {
+        if !this.meter.gives_way(this.background.prompt) {
             return Poll::Pending;
         }
         // Polled there at once, whatever woke it here.

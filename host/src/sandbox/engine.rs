@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::admission::Gate;
-use super::background::{Background, give_way};
+use super::background::{Background, PROMPT, give_way};
 use super::cache::Cache;
 use super::compile;
 use super::compiler::Compiler;
@@ -23,6 +24,7 @@ pub struct EngineOptions {
     cache: Option<PathBuf>,
     compiler: Option<Compiler>,
     observers: Observers,
+    prompt: Duration,
 }
 
 impl EngineOptions {
@@ -52,6 +54,15 @@ impl EngineOptions {
         self
     }
 
+    /// How long a guest computes among those that serve. After that it goes on
+    /// on threads that the system runs when nobody else wants to compute. 20 ms
+    /// unless set.
+    #[must_use]
+    pub fn prompt(mut self, time: Duration) -> Self {
+        self.prompt = time;
+        self
+    }
+
     /// Has this one told of each compilation, and of each find in the cache.
     #[must_use]
     pub fn observe(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -76,7 +87,7 @@ impl EngineOptions {
             observers: self.observers,
             turns: Turns::default(),
             gate: Arc::new(Gate::new(self.instances_max)),
-            background: Arc::default(),
+            background: Arc::new(Background::new(self.prompt)),
             tenants: Arc::default(),
             instances_max: self.instances_max,
         })))
@@ -90,6 +101,7 @@ impl Default for EngineOptions {
             cache: None,
             compiler: None,
             observers: Observers::default(),
+            prompt: PROMPT,
         }
     }
 }

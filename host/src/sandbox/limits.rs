@@ -20,10 +20,6 @@ use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
 /// Bytes of host memory that one element of a table takes.
 const TABLE_ELEMENT_BYTES: u64 = 8;
 
-/// How long a guest computes before it gives way to others. Most are done by
-/// then, and a tick of the engine's clock is half of it.
-const PROMPT: Duration = Duration::from_millis(20);
-
 /// How often a guest looks whether its owner may compute again, at most and at
 /// least.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -136,9 +132,9 @@ impl Meter {
     }
 
     /// Whether the guest is to let others go before it: it has computed for
-    /// long, or its tenant does.
-    pub(super) fn gives_way(&self) -> bool {
-        Duration::from_nanos(self.spent.load(Relaxed)) > PROMPT
+    /// longer than `prompt`, or its tenant does.
+    pub(super) fn gives_way(&self, prompt: Duration) -> bool {
+        Duration::from_nanos(self.spent.load(Relaxed)) > prompt
             || self
                 .customer
                 .as_ref()
