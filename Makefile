@@ -49,9 +49,6 @@ lint:
 # shows how cost grows.
 BENCH :=
 bench: target
-	$(GUEST) --package hello --package hello-http --package hello-http3 \
-		--package hello-cgi --package naughty --package naughty-http \
-		--package naughty-http3 --package naughty-cgi
 	$(CARGO) bench --locked --package fcgi-wasm -- $(BENCH)
 
 # Needs `cargo install cargo-fuzz`. The compiler's unstable options are what
@@ -69,7 +66,7 @@ target:
 PACKAGES := nginx libfcgi-bin openssl
 PACKAGES += apache2 libapache2-mod-fcgid libapache2-mod-xsendfile
 PACKAGES += lighttpd lighttpd-mod-openssl caddy haproxy h2o
-PACKAGES += multiwatch spawn-fcgi strace supervisor systemd
+PACKAGES += multiwatch spawn-fcgi strace supervisor systemd valgrind
 PACKAGES += $(shell command -v node > /dev/null && command -v npm > /dev/null || echo nodejs npm)
 PACKAGES += $(shell python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3 python3-venv)
 

@@ -9,6 +9,9 @@ use super::Skip;
 /// The packages that are guests.
 const GUESTS: &[&str] = &[
     "hello",
+    "hello-cgi",
+    "hello-http",
+    "hello-http3",
     "axum-example",
     "naughty",
     "naughty-cgi",

@@ -1,0 +1,63 @@
+//! What a second thread adds.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use fcgi_wasm::App;
+use serde_json::{Value, json};
+
+use crate::figures::{cell, median};
+use crate::parts::BATCH;
+use crate::work::{app, repeat};
+
+/// How long each turn is: long next to what starting a thread takes.
+const BATCHES_A_TURN: u32 = 5;
+
+/// How many requests are sent between two looks at the clock.
+const REQUESTS: u32 = 50;
+
+const GUESTS: &[(&str, &str)] = &[
+    ("native", "hello"),
+    ("http-0.2", "hello-http"),
+    ("http-0.3", "hello-http3"),
+    ("cgi", "hello-cgi"),
+];
+
+/// How much more is done by two threads that do the same, each with a runtime
+/// of its own: 2 would be twice as much. One and two have their turns in turn.
+pub(crate) fn run(turns: usize) -> Value {
+    let rows = GUESTS.iter().map(|&(name, guest)| {
+        let factor = app(guest).ok().and_then(|app| {
+            let turns = (0..turns).map(|_| rate_on(&app, 2) / rate_on(&app, 1));
+            median(turns.collect())
+        });
+        println!(
+            "two threads, {name:<24} {:>6} times one thread's",
+            cell(factor, 2)
+        );
+        json!({ "name": name, "factor": factor })
+    });
+    rows.collect()
+}
+
+/// Requests a second, on so many threads.
+fn rate_on(app: &Arc<App>, threads: usize) -> f64 {
+    let count = |app: Arc<App>| {
+        let mut repeat = repeat(app);
+        let began = Instant::now();
+        let mut count = 0;
+        while began.elapsed() < BATCHES_A_TURN * BATCH {
+            repeat(REQUESTS as usize);
+            count += REQUESTS;
+        }
+        f64::from(count) / began.elapsed().as_secs_f64()
+    };
+    thread::scope(|scope| {
+        let counting: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| count(app.clone())))
+            .collect();
+        let rates = counting.into_iter().map(|thread| thread.join());
+        rates.map(|rate| rate.expect("no panic")).sum()
+    })
+}
