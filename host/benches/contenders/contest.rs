@@ -94,6 +94,8 @@ struct Standing<'a> {
     processor_us: Vec<f64>,
     /// At the rate that is the same for all, and at half of its own.
     latencies: [Vec<Duration>; 2],
+    /// How late we asked then.
+    delays: [Vec<Duration>; 2],
     /// Why there is no more.
     complaint: Option<String>,
 }
@@ -121,7 +123,8 @@ pub(crate) fn run(
                     place,
                     rates: Vec::new(),
                     processor_us: Vec::new(),
-                    latencies: [Vec::new(), Vec::new()],
+                    latencies: Default::default(),
+                    delays: Default::default(),
                     complaint: None,
                 })
             });
@@ -174,7 +177,10 @@ impl Standing<'_> {
             }
             let hello = self.contender.hello();
             match paced(&self.place, &hello, way.connections(), rate, time) {
-                Ok(latencies) => self.latencies[index].extend(latencies),
+                Ok(paced) => {
+                    self.latencies[index].extend(paced.latencies);
+                    self.delays[index].extend(paced.delays);
+                }
                 Err(complaint) => {
                     println!("{}: {complaint}", self.contender.name);
                 }
@@ -189,6 +195,11 @@ impl Standing<'_> {
     fn percentiles(&self) -> [Option<Percentiles>; 2] {
         self.latencies.clone().map(Percentiles::of)
     }
+
+    fn delays(&self) -> [Option<f64>; 2] {
+        let delays = self.delays.clone().map(Percentiles::of);
+        delays.map(|known| known.map(|known| known.p99))
+    }
 }
 
 /// Prints the table, and gives it as JSON.
@@ -199,8 +210,20 @@ fn report(way: Way, standings: &[Standing<'_>]) -> Value {
     let limit = limit.and_then(Standing::rate);
     println!("\n{}", way.title());
     println!(
-        "{:<34} {:>11} {:>7} {:>10} | at {RATE:.0}/s: {:>7} {:>7} {:>7} | at half: {:>7} {:>7} {:>7}",
-        "", "requests/s", "ratio", "server us", "p50 us", "p99", "p99.9", "p50 us", "p99", "p99.9"
+        "{:<34} {:>11} {:>7} {:>10} | at {RATE:.0}/s: {:>7} {:>7} {:>7} {:>7} | \
+         at half: {:>7} {:>7} {:>7} {:>7}",
+        "",
+        "requests/s",
+        "ratio",
+        "server us",
+        "p50 us",
+        "p99",
+        "p99.9",
+        "(late)",
+        "p50 us",
+        "p99",
+        "p99.9",
+        "(late)"
     );
     let rows = standings.iter().map(|standing| {
         let name = standing.contender.name;
@@ -210,11 +233,14 @@ fn report(way: Way, standings: &[Standing<'_>]) -> Value {
         // fcgiwrap lets nobody know what its programs took.
         let processor_us = processor_us.filter(|micros| *micros > 0.0);
         let latencies = standing.percentiles();
-        let cells = latencies.map(|known| {
+        let delays = standing.delays();
+        let cells = [0, 1].map(|index| {
+            let known = latencies[index];
             let cells = [
                 known.map(|known| known.p50),
                 known.map(|known| known.p99),
                 known.map(|known| known.p999),
+                delays[index],
             ];
             cells
                 .map(|figure| format!("{:>7}", cell(figure, 0)))
@@ -239,6 +265,7 @@ fn report(way: Way, standings: &[Standing<'_>]) -> Value {
             "all_turns": standing.rates,
             "ratio_to_limit": ratio,
             "server_processor_us": processor_us,
+            "our_own_delay_p99_us": delays,
             "at_fixed_rate": latencies[0].map(|known| known.json()),
             "at_half_of_its_rate": latencies[1].map(|known| known.json()),
             "complaint": standing.complaint,

@@ -2,8 +2,9 @@
 //! throughput, or at a fixed rate whatever comes (open loop), which shows how
 //! long visitors wait.
 
+use std::io::ErrorKind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
+use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -21,6 +23,9 @@ use crate::question::Question;
 
 /// How long is waited for the last answers.
 const LATE_MAX: Duration = Duration::from_secs(2);
+
+/// The niceness (see nice(1)) of the thread that asks at a fixed rate: the least.
+const FIRST: i32 = -20;
 
 const UNANSWERED: &str = "does not answer any more";
 
@@ -113,6 +118,16 @@ async fn ask(place: &Place, question: &Question, how: Closed) -> Result<Turn, St
     Ok(sum)
 }
 
+/// What came of asking at a fixed rate.
+#[derive(Debug, Default)]
+pub(crate) struct Paced {
+    /// How long each answer took.
+    pub(crate) latencies: Vec<Duration>,
+    /// How late we were each time that we wanted to ask: what of the latencies
+    /// is not the server's. A machine that is busy wakes us late.
+    pub(crate) delays: Vec<Duration>,
+}
+
 /// Asks so many times a second, over so many connections. How long each answer
 /// took counts from when its question was due, whether a connection was free
 /// then or not: a server that stops for a second delays all that visitors
@@ -127,90 +142,121 @@ pub(crate) fn paced(
     connections: usize,
     rate: f64,
     time: Duration,
-) -> Result<Vec<Duration>, String> {
-    single_threaded()?.block_on(async {
-        let mut peers = Vec::new();
-        for _ in 0..connections {
-            let mut peer = Peer::connect(place, question).await?;
-            peer.ask().await?;
-            peers.push(peer);
-        }
-        let period = Duration::from_secs_f64(1.0 / rate);
-        let count = (time.as_secs_f64() * rate) as u64;
-        let due = Arc::new(Semaphore::new(0));
-        let next = Arc::new(AtomicU64::new(0));
-        let clock = Arc::new(OnceLock::new());
-        let mut asking = JoinSet::new();
-        for mut peer in peers {
-            let (due, next, clock) = (due.clone(), next.clone(), clock.clone());
-            asking.spawn(async move {
-                let mut latencies = Vec::new();
-                // Closed at the end.
-                while let Ok(permit) = due.acquire().await {
-                    permit.forget();
-                    let number = next.fetch_add(1, Relaxed);
-                    let began: Instant = *clock.wait();
-                    let due_at = began + period.mul_f64((number + 1) as f64);
-                    peer.ask().await?;
-                    latencies.push(due_at.elapsed());
-                }
-                Ok::<_, String>(latencies)
-            });
-        }
-        let paced = due.clone();
-        let pacing = tokio::task::spawn_blocking(move || pace(period, count, &paced, &clock));
-        pacing.await.map_err(|error| error.to_string())??;
-        let late = Instant::now();
-        while due.available_permits() > 0 && late.elapsed() < LATE_MAX {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        let has_rest = due.available_permits() > 0;
-        due.close();
-        if has_rest {
-            return Err(format!("can not keep up with {rate:.0} requests/s"));
-        }
-        let mut latencies = Vec::new();
-        let collect = async {
-            while let Some(asked) = asking.join_next().await {
-                latencies.extend(asked.map_err(|error| error.to_string())??);
-            }
-            Ok::<_, String>(())
-        };
-        let collected = timeout(LATE_MAX, collect).await;
-        collected.map_err(|_| UNANSWERED.to_owned())??;
-        Ok(latencies)
+) -> Result<Paced, String> {
+    thread::scope(|scope| {
+        // A thread of its own, because it stays first.
+        let asking = scope.spawn(|| {
+            come_first();
+            single_threaded()?.block_on(ask_paced(place, question, connections, rate, time))
+        });
+        asking.join().expect("no panic")
     })
 }
 
-/// Adds a permit whenever a question is due. By a clock of the kernel and a
-/// thread that waits for it, because tokio's goes by milliseconds.
-/// Tells when the first period began.
-fn pace(
+/// Has this thread run as soon as there is something to do, if that is allowed:
+/// who measures how long others take must not wait for them. On Linux it is the
+/// thread's, not the process's.
+fn come_first() {
+    let _ = rustix::process::nice(FIRST);
+}
+
+async fn ask_paced(
+    place: &Place,
+    question: &Question,
+    connections: usize,
+    rate: f64,
+    time: Duration,
+) -> Result<Paced, String> {
+    let mut peers = Vec::new();
+    for _ in 0..connections {
+        let mut peer = Peer::connect(place, question).await?;
+        peer.ask().await?;
+        peers.push(peer);
+    }
+    let period = Duration::from_secs_f64(1.0 / rate);
+    let count = (time.as_secs_f64() * rate) as u64;
+    let due = Arc::new(Semaphore::new(0));
+    let next = Arc::new(AtomicU64::new(0));
+    let mut asking = JoinSet::new();
+    let began = Instant::now();
+    for mut peer in peers {
+        let (due, next) = (due.clone(), next.clone());
+        asking.spawn(async move {
+            let mut latencies = Vec::new();
+            // Closed at the end.
+            while let Ok(permit) = due.acquire().await {
+                permit.forget();
+                let number = next.fetch_add(1, Relaxed);
+                let due_at = began + period.mul_f64((number + 1) as f64);
+                peer.ask().await?;
+                latencies.push(due_at.elapsed());
+            }
+            Ok::<_, String>(latencies)
+        });
+    }
+    let mut paced = Paced {
+        delays: pace(began, period, count, &due).await?,
+        ..Paced::default()
+    };
+    let late = Instant::now();
+    while due.available_permits() > 0 && late.elapsed() < LATE_MAX {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let has_rest = due.available_permits() > 0;
+    due.close();
+    if has_rest {
+        return Err(format!("can not keep up with {rate:.0} requests/s"));
+    }
+    let collect = async {
+        while let Some(asked) = asking.join_next().await {
+            let latencies = asked.map_err(|error| error.to_string())??;
+            paced.latencies.extend(latencies);
+        }
+        Ok::<_, String>(())
+    };
+    let collected = timeout(LATE_MAX, collect).await;
+    collected.map_err(|_| UNANSWERED.to_owned())??;
+    Ok(paced)
+}
+
+/// Adds a permit whenever a question is due, and says how late each was. By a
+/// clock of the kernel, because tokio's goes by milliseconds; and on the thread
+/// that asks, which saves it from being woken once more.
+async fn pace(
+    began: Instant,
     period: Duration,
     count: u64,
     due: &Semaphore,
-    clock: &OnceLock<Instant>,
-) -> Result<(), String> {
+) -> Result<Vec<Duration>, String> {
     let told = |error: rustix::io::Errno| error.to_string();
-    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC).map_err(told)?;
-    let period = Timespec {
+    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+    let timer = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(told)?;
+    let times = Timespec {
         tv_sec: period.as_secs() as i64,
         tv_nsec: i64::from(period.subsec_nanos()),
     };
     let times = Itimerspec {
-        it_interval: period,
-        it_value: period,
+        it_interval: times,
+        it_value: times,
     };
-    clock.get_or_init(Instant::now);
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times).map_err(told)?;
-    let mut asked = 0;
+    // A timer is read like a pipe.
+    let timer = Receiver::from_owned_fd_unchecked(timer).map_err(|error| error.to_string())?;
+    let (mut asked, mut delays) = (0, Vec::new());
     while asked < count {
-        // Waits, and says how many periods are over since the last time.
+        let ready = timer.readable().await;
+        ready.map_err(|error| error.to_string())?;
+        // How many periods are over since the last time.
         let mut over = [0; 8];
-        rustix::io::read(&timer, &mut over).map_err(told)?;
+        match timer.try_read(&mut over) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            read => read.map_err(|error| error.to_string())?,
+        };
         let more = u64::from_ne_bytes(over).min(count - asked);
+        let first_due = began + period.mul_f64((asked + 1) as f64);
+        delays.push(first_due.elapsed());
         due.add_permits(usize::try_from(more).unwrap_or(Semaphore::MAX_PERMITS));
         asked += more;
     }
-    Ok(())
+    Ok(delays)
 }
