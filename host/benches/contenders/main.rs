@@ -26,6 +26,7 @@ mod guests;
 mod handler;
 mod instructions;
 mod load;
+mod markdown;
 mod nginx;
 mod others;
 mod parts;
@@ -33,7 +34,9 @@ mod peer;
 mod picture;
 mod process;
 mod question;
+mod streams;
 mod syscalls;
+mod targets;
 mod threads;
 mod work;
 
@@ -122,16 +125,26 @@ fn measure(arguments: &[&str]) -> Result<(), String> {
     let sections = sections
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value));
-    let sections = Value::Object(sections.collect());
-    let write = |name: &str, content: String| {
-        let path = results.join(name);
+    let mut sections = Value::Object(sections.collect());
+    if !is_given("--curves") {
+        sections["targets"] = targets::run(&sections);
+    }
+    // What only a part of the program found does not replace all the rest.
+    let stem = match (is_given("--curves"), is_given("--parts")) {
+        (true, _) => "curves",
+        (false, true) => "parts",
+        (false, false) => "results",
+    };
+    let write = |end: &str, content: String| {
+        let path = results.join(format!("{stem}.{end}"));
         println!("written: {}", path.display());
         fs::write(path, content).map_err(|error| error.to_string())
     };
     println!();
-    write("results.json", format!("{sections:#}\n"))?;
+    write("json", format!("{sections:#}\n"))?;
+    write("md", markdown::write(&sections))?;
     if !panels.is_empty() {
-        write("results.svg", picture::draw(&panels))?;
+        write("svg", picture::draw(&panels))?;
     }
     Ok(())
 }
@@ -162,6 +175,8 @@ fn contend(is_quick: bool, has_curves: bool) -> Result<(Sections, Vec<Panel>), S
     }
     let (contest, panels) = contest::run(&contenders, nginx.as_ref().ok(), extent);
     sections.push(("contest", contest));
+    let streams = streams::run(&contenders, extent.rounds, extent.turn);
+    sections.push(("streams", streams));
     sections.push(("system_calls", syscalls::run(&contenders, folder)));
     Ok((sections, panels))
 }
