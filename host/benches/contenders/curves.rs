@@ -1,18 +1,21 @@
-//! How cost grows: with connections at a time, and with the length of bodies.
+//! How cost grows: with connections at a time, and with the length of bodies;
+//! what else it grows with is in `growth`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::entrants::Contender;
 use crate::figures::{Percentiles, cell};
+use crate::growth;
 use crate::load::{Closed, Turn, closed};
 use crate::picture::Panel;
 use crate::question::Question;
 
 const CONNECTIONS: &[usize] = &[1, 10, 100, 1000];
 
-/// Lengths of bodies, bytes: 0 B to 64 MiB.
+/// Lengths of bodies, bytes: 0 B to 1 GiB.
 const BODIES: &[usize] = &[
     0,
     1024,
@@ -20,20 +23,26 @@ const BODIES: &[usize] = &[
     256 * 1024,
     4 * 1024 * 1024,
     64 * 1024 * 1024,
+    1024 * 1024 * 1024,
 ];
 
-/// Connections over which bodies go at a time.
-const BODY_CONNECTIONS: usize = 4;
+/// Connections over which bodies go at a time: with more, those of a gigabyte
+/// would take half a minute.
+const BODY_CONNECTIONS: usize = 2;
 
 type Line = (String, Vec<(f64, f64)>);
 
 /// Measures all curves, without nginx, and prints them.
-pub(crate) fn run(contenders: &[Contender], turn: Duration) -> (Value, Vec<Panel>) {
+pub(crate) fn run(contenders: &[Contender], folder: &Path, turn: Duration) -> (Value, Vec<Panel>) {
     let (by_connections, mut panels) = connections(contenders, turn);
     let (down, down_panel) = bodies(contenders, turn, "down", Question::download);
     let (up, up_panel) = bodies(contenders, turn, "up", Question::upload);
     panels.extend([down_panel, up_panel]);
-    let curves = json!({ "connections": by_connections, "down": down, "up": up });
+    let (apps, sizes, more) = growth::run(folder, turn);
+    panels.extend(more);
+    let curves = json!({
+        "connections": by_connections, "down": down, "up": up, "apps": apps, "sizes": sizes,
+    });
     (curves, panels)
 }
 

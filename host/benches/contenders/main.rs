@@ -19,6 +19,7 @@ mod contest;
 mod curves;
 mod entrants;
 mod figures;
+mod growth;
 #[path = "../../../tests/support/guest_build.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod guest_build;
@@ -34,6 +35,7 @@ mod peer;
 mod picture;
 mod process;
 mod question;
+mod sized;
 mod streams;
 mod syscalls;
 mod targets;
@@ -165,7 +167,7 @@ fn contend(is_quick: bool, has_curves: bool) -> Result<(Sections, Vec<Panel>), S
     let mut sections = vec![("left_out", left_out.collect())];
     let extent = if is_quick { QUICK } else { FULL };
     if has_curves {
-        let (curves, panels) = curves::run(&contenders, extent.turn);
+        let (curves, panels) = curves::run(&contenders, folder, extent.turn);
         sections.push(("curves", curves));
         return Ok((sections, panels));
     }

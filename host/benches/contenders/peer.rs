@@ -50,7 +50,9 @@ enum Speech {
 
 struct FastCgi {
     client: Client,
-    params: Bytes,
+    /// Of each application, and which is asked next.
+    params: Vec<Bytes>,
+    next: usize,
     body_bytes: usize,
     answers: Vec<Answer>,
 }
@@ -71,7 +73,8 @@ impl Peer {
         let speech = match place {
             Place::FastCgi(_) => Speech::FastCgi(Box::new(FastCgi {
                 client: Client::new(),
-                params: question.stream(),
+                params: question.streams(),
+                next: 0,
                 body_bytes: question.body_bytes,
                 answers: vec![Answer::default()],
             })),
@@ -85,6 +88,14 @@ impl Peer {
             speech,
             expected: question.expected.clone(),
         })
+    }
+
+    /// How many questions it takes to ask all applications.
+    pub(crate) fn questions(&self) -> usize {
+        match &self.speech {
+            Speech::FastCgi(fastcgi) => fastcgi.params.len(),
+            Speech::Http { .. } => 1,
+        }
     }
 
     /// Asks once, and reads and checks the answer.
@@ -158,7 +169,8 @@ impl FastCgi {
     fn begin(&mut self, index: usize) {
         let number = u16::try_from(index + 1).expect("few at a time");
         let id = RequestId::new(number).expect("not 0");
-        let params = self.params.clone();
+        let params = self.params[self.next].clone();
+        self.next = (self.next + 1) % self.params.len();
         self.client.begin(id, Role::Responder, true, params);
         let mut left = self.body_bytes;
         while left > 0 {

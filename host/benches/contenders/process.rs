@@ -67,7 +67,7 @@ impl Process {
                 let words = log.lines().last().unwrap_or("it said nothing");
                 return Err(format!("did not come up: {words}"));
             }
-            sleep(Duration::from_millis(10));
+            sleep(Duration::from_millis(1));
         }
         Ok(())
     }

@@ -38,6 +38,9 @@ pub(crate) struct Question {
     pub(crate) body_bytes: usize,
     /// Params beside those that are the same for everybody.
     pub(crate) extra: Vec<(&'static str, String)>,
+    /// Applications of the server that are asked in turn; none if it has but
+    /// one.
+    pub(crate) apps: Vec<String>,
     pub(crate) expected: Expected,
 }
 
@@ -56,6 +59,7 @@ impl Question {
             path: "/hello".to_owned(),
             body_bytes: 0,
             extra: Vec::new(),
+            apps: Vec::new(),
             expected: Expected::Text(answer.to_owned()),
         }
     }
@@ -106,8 +110,27 @@ impl Question {
 
     /// Its params as FastCGI has them.
     pub(crate) fn stream(&self) -> Bytes {
+        self.stream_for(&[])
+    }
+
+    /// Its params for each of the applications.
+    pub(crate) fn streams(&self) -> Vec<Bytes> {
+        match self.apps.is_empty() {
+            true => vec![self.stream()],
+            false => {
+                let apps = self.apps.iter();
+                let streams = apps.map(|app| self.stream_for(&[("FCGI_WASM_APP", app)]));
+                streams.collect()
+            }
+        }
+    }
+
+    fn stream_for(&self, more: &[(&str, &str)]) -> Bytes {
         let mut stream = Vec::new();
         for (name, value) in self.params() {
+            write_pair(name.as_bytes(), value.as_bytes(), &mut stream);
+        }
+        for (name, value) in more {
             write_pair(name.as_bytes(), value.as_bytes(), &mut stream);
         }
         stream.into()
