@@ -61,14 +61,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const FULL: Extent = Extent {
     rounds: 5,
-    turn: Duration::from_millis(1000),
-    paced_turn: Duration::from_millis(1200),
+    turn: Duration::from_millis(800),
+    paced_turn: Duration::from_millis(1000),
 };
 
 const QUICK: Extent = Extent {
     rounds: 1,
-    turn: Duration::from_millis(500),
-    paced_turn: Duration::from_millis(300),
+    turn: Duration::from_millis(300),
+    paced_turn: Duration::from_millis(200),
 };
 
 fn main() -> ExitCode {

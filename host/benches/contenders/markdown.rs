@@ -35,7 +35,7 @@ pub(crate) fn write(results: &Value) -> String {
         let columns = header.split('|').count();
         let _ = writeln!(
             text,
-            "\n## {title}\n\n| {header} |\n|{}",
+            "\n### {title}\n\n| {header} |\n|{}",
             " --- |".repeat(columns)
         );
         for row in rows {
