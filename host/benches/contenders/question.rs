@@ -76,7 +76,7 @@ impl Question {
     /// A POST of so many bytes, which are counted.
     pub(crate) fn upload(bytes: usize) -> Self {
         Self {
-            path: "/upload".to_owned(),
+            path: "/swallow".to_owned(),
             body_bytes: bytes,
             expected: Expected::Beginning(format!("{bytes} bytes")),
             ..Self::hello("")

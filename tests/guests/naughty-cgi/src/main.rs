@@ -59,7 +59,7 @@ fn main() {
             text("");
             copy(&mut stdin(), &mut stdout()).unwrap();
         }
-        "upload" => match copy(&mut stdin(), &mut sink()) {
+        "upload" | "swallow" => match copy(&mut stdin(), &mut sink()) {
             Ok(bytes) => text(&format!("{bytes} bytes\n")),
             Err(error) => print!("Status: 400\n\n{error}\n"),
         },

@@ -50,6 +50,13 @@ pub(crate) fn upload(request: IncomingRequest, out: ResponseOutparam) {
     }
 }
 
+/// Reads the body and does nothing with it, for the benchmarks.
+pub(crate) fn swallow(request: IncomingRequest, out: ResponseOutparam) {
+    let mut total = 0;
+    read(&request, |bytes| total += bytes.len()).unwrap();
+    text(out, 200, &format!("{total} bytes\n"));
+}
+
 pub(crate) fn download(bytes: u64, out: ResponseOutparam) {
     let body = start(out, 200);
     let stream = body.write().unwrap();

@@ -103,6 +103,7 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
             }
             "echo" => bodies::echo(request, out),
             "upload" => bodies::upload(request, out),
+            "swallow" => bodies::swallow(request, out),
             "download" => bodies::download(number, out),
             "early" => bodies::early(request, out),
             _ => text(out, 404, "not found\n"),

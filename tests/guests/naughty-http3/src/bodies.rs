@@ -83,6 +83,16 @@ pub(crate) async fn upload(request: Request) -> Response {
     }
 }
 
+/// Reads the body and does nothing with it, for the benchmarks.
+pub(crate) async fn swallow(request: Request) -> Response {
+    let mut upload = Upload::of(request);
+    let mut total = 0;
+    while let Some(bytes) = upload.read().await {
+        total += bytes.len();
+    }
+    text(200, &format!("{total} bytes\n"))
+}
+
 pub(crate) async fn download(mut body: Body, bytes: u64) {
     let piece = [b'x'; 64 * 1024];
     let mut left = bytes;

@@ -87,6 +87,7 @@ impl wasip3::exports::http::handler::Guest for App {
             }
             "echo" => bodies::echo(request),
             "upload" => bodies::upload(request).await,
+            "swallow" => bodies::swallow(request).await,
             "download" => respond(move |body| bodies::download(body, number)),
             "early" => bodies::early(request),
             _ => text(404, "not found\n"),

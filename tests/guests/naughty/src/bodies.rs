@@ -39,6 +39,19 @@ pub(crate) fn upload(request: Request) -> Result<Response> {
     }
 }
 
+/// Reads the body and does nothing with it, for the benchmarks.
+pub(crate) fn swallow(request: Request) -> Result<Response> {
+    let mut body = request.into_body();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut total = 0;
+    loop {
+        match body.read(&mut buffer)? {
+            0 => return format!("{total} bytes\n").into_response(),
+            bytes => total += bytes,
+        }
+    }
+}
+
 /// So many bytes.
 pub(crate) fn download(bytes: u64) -> Result<Response> {
     ResponseBody::writer(move |out| {

@@ -40,6 +40,7 @@ fn app(request: Request) -> Result<Response> {
 
         "echo" => bodies::echo(request),
         "upload" => bodies::upload(request),
+        "swallow" => bodies::swallow(request),
         "download" => bodies::download(number()),
         "whole" => vec![b'x'; number() as usize].into_response(),
         "early" => bodies::early(request),
