@@ -22,6 +22,10 @@ const ARTIFACT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// How much of a compiler's complaints is taken, bytes.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
 
+/// How a program in Rust exits that panicked: here, where no thread or no more
+/// memory was to be had.
+const PANICKED: i32 = 101;
+
 /// A program that compiles one component in a process of its own, within limits
 /// of time and memory. Its process calls
 /// [`Engine::compile_for_parent`](super::Engine::compile_for_parent).
@@ -96,14 +100,15 @@ impl Compiler {
         }
         // The processor's limit sends SIGXCPU, and a second later SIGKILL.
         let is_out_of_time = is_late || matches!(status.signal(), Some(9 | 24));
-        Err(match status.signal() {
+        let broke_off = status.signal().is_some() || status.code() == Some(PANICKED);
+        Err(match broke_off {
             _ if is_out_of_time => format!("it takes longer than {time_max:?} to compile"),
-            Some(_) => format!(
+            true => format!(
                 "the compiler broke off ({status}), for instance because it needs more than {} \
                  bytes of memory: {complaint}",
                 self.memory_bytes_max
             ),
-            None => complaint,
+            false => complaint,
         })
     }
 
@@ -203,7 +208,9 @@ mod tests {
         assert!(late.expect_err("late").contains("longer than"));
         let wrong = compiler("echo first >&2; echo wrong >&2; exit 1").run(true, b"x");
         assert_eq!(wrong, Err("wrong".to_owned()));
-        let broken = compiler("kill -ABRT $$").run(true, b"x");
-        assert!(broken.expect_err("broken").contains("broke off"));
+        for broken in ["kill -ABRT $$", "exit 101"] {
+            let broken = compiler(broken).run(true, b"x").expect_err("broken");
+            assert!(broken.contains("broke off"), "{broken}");
+        }
     }
 }
