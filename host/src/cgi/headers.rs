@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
+use memchr::memchr3;
 
 use super::request::content_length;
 use crate::message::Params;
@@ -29,6 +30,9 @@ const CONNECTION_FIELDS: &[&str] = &[
 const COMMAND_FIELDS: &[&str] = &["x-sendfile", "x-sendfile2", "x-sendfile-temporary"];
 const COMMAND_PREFIXES: &[&str] = &["x-accel-", "x-lighttpd-", "variable-"];
 
+/// How many fields there is room for at once: browsers send ten to fifteen.
+const HEADERS_EXPECTED: usize = 16;
+
 /// Whether a param is what the *client* said; all others are the web server's.
 pub fn is_client_header(param: &[u8]) -> bool {
     param.starts_with(b"HTTP_") || param == b"CONTENT_TYPE" || param == b"CONTENT_LENGTH"
@@ -41,7 +45,7 @@ pub fn is_client_header(param: &[u8]) -> bool {
 /// CGI programs take for a setting: httpoxy), fields that are no HTTP, and
 /// the empty CONTENT_TYPE and CONTENT_LENGTH that web servers send for none.
 pub fn request_headers(params: &Params) -> Vec<(String, Cow<'_, [u8]>)> {
-    let mut headers: Vec<(String, Cow<[u8]>)> = Vec::new();
+    let mut headers: Vec<(String, Cow<[u8]>)> = Vec::with_capacity(HEADERS_EXPECTED);
     if let Some(media_type) = params.get("CONTENT_TYPE").and_then(field_value)
         && !media_type.is_empty()
     {
@@ -106,28 +110,61 @@ pub fn request_header(params: &Params, name: &str) -> Option<String> {
 /// it stands for one that may reach the guest.
 fn header_name(param: &[u8]) -> Option<String> {
     let name = param.strip_prefix(b"HTTP_")?;
-    if name.is_empty() || !name.iter().all(|byte| is_of_token(*byte)) {
+    let bytes: Vec<u8> = name
+        .iter()
+        .map(|&byte| FIELD_BYTES[usize::from(byte)])
+        .collect();
+    if bytes.is_empty() || bytes.contains(&NOT_IN_FIELD) {
         return None;
     }
-    let as_field = |byte: &u8| match byte {
-        b'_' => b'-',
-        other => other.to_ascii_lowercase(),
-    };
-    let name = String::from_utf8(name.iter().map(as_field).collect()).ok()?;
+    let name = String::from_utf8(bytes).ok()?;
     let is_left_out = matches!(name.as_str(), "proxy" | "content-type" | "content-length")
         || CONNECTION_FIELDS.contains(&name.as_str());
     (!is_left_out).then_some(name)
 }
 
+/// What each byte of a param's name is in the name of its field. Every request
+/// has some hundred such bytes.
+const FIELD_BYTES: [u8; 256] = {
+    let mut bytes = [NOT_IN_FIELD; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        if is_of_token(byte) {
+            bytes[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    bytes[b'_' as usize] = b'-';
+    bytes
+};
+const NOT_IN_FIELD: u8 = 0;
+
 /// Whether names of fields may contain this (RFC 9110 §5.6.2).
-fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+const fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
 }
 
 /// A field's value without the white space around it, if it is one: no CR, LF
 /// or NUL (RFC 9110 §5.5). Any other byte may be there.
 fn field_value(value: &[u8]) -> Option<&[u8]> {
-    let is_legal = !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+    let is_legal = memchr3(b'\r', b'\n', 0, value).is_none();
     is_legal.then(|| value.trim_ascii())
 }
 
