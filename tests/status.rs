@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::observed::Observed;
@@ -22,6 +22,7 @@ tests![
     what_the_status_shows_can_not_command_a_browser_or_terminal,
     top_draws_on_a_terminal_until_q,
     status_and_top_say_what_is_wrong,
+    top_gives_the_terminal_back_when_it_is_killed,
 ];
 
 fn the_status_answers_while_every_place_is_taken() -> Outcome {
@@ -187,34 +188,14 @@ fn what_the_status_shows_can_not_command_a_browser_or_terminal() -> Outcome {
 }
 
 fn top_draws_on_a_terminal_until_q() -> Outcome {
-    if Command::new("script").arg("--version").output().is_err() {
-        return Err(Skip("there is no script(1)".to_owned()));
-    }
     let observed = Observed::serve("naughty", &["--cpu-time", "10m"])?;
     let _spinning = observed.begin("/spin");
     wait_until("it computes", || observed.running("computing").len() == 1);
-    let line = format!(
-        "stty cols 80 rows 24; {} top --every 100ms {}; stty -a; echo status $?",
-        env!("CARGO_BIN_EXE_fcgi-wasm"),
-        observed.path("status").display()
-    );
-    let screen = observed.path("screen");
-    let mut script = Command::new("script");
-    script.args(["-q", "-e", "-f", "-c", &line]).arg(&screen);
-    script.stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut script = Killed(script.spawn().expect("started"));
-    let shown = || String::from_utf8_lossy(&fs::read(&screen).unwrap_or_default()).into_owned();
-    let draws = || shown().matches("\x1b[H").count();
-    wait_until("it drew twice", || draws() > 1);
-    script
-        .0
-        .stdin
-        .as_mut()
-        .expect("a pipe")
-        .write_all(b"q")
-        .expect("typed");
+    let mut script = top_on_a_terminal(&observed)?;
+    let keys = script.0.stdin.as_mut().expect("a pipe");
+    keys.write_all(b"q").expect("typed");
     wait_until("it ends", || script.0.try_wait().expect("waited").is_some());
-    let shown = shown();
+    let shown = screen(&observed);
     let frame = shown.split("\x1b[H").nth(1).expect("a frame");
     let frame = frame.split("\x1b[J").next().unwrap_or_default();
     let lines: Vec<_> = frame.split("\x1b[K\r\n").collect();
@@ -224,10 +205,57 @@ fn top_draws_on_a_terminal_until_q() -> Outcome {
         "{frame:?}"
     );
     assert!(frame.contains("/spin"), "{frame:?}");
+    check_given_back(&shown);
+    assert!(shown.contains("status 0"), "{shown:?}");
+    Ok(())
+}
+
+fn top_gives_the_terminal_back_when_it_is_killed() -> Outcome {
+    let observed = Observed::serve("naughty", &[])?;
+    let mut script = top_on_a_terminal(&observed)?;
+    let pid = observed.text("pid").trim().parse().ok();
+    let pid = pid.and_then(Pid::from_raw).expect("a process");
+    kill_process(pid, Signal::TERM).expect("signalled");
+    wait_until("it ends", || script.0.try_wait().expect("waited").is_some());
+    let shown = screen(&observed);
+    check_given_back(&shown);
+    assert!(shown.contains("status 1"), "{shown:?}");
+    Ok(())
+}
+
+/// `top` in a shell that shows the terminal's modes and the status after it;
+/// waits until it has drawn.
+fn top_on_a_terminal(observed: &Observed) -> Result<Killed, Skip> {
+    if Command::new("script").arg("--version").output().is_err() {
+        return Err(Skip("there is no script(1)".to_owned()));
+    }
+    let line = format!(
+        "stty cols 80 rows 24; sh -c 'echo $$ > {}; exec {} top --every 100ms {}'; \
+         echo status $?; stty -a",
+        observed.path("pid").display(),
+        env!("CARGO_BIN_EXE_fcgi-wasm"),
+        observed.path("status").display()
+    );
+    let mut script = Command::new("script");
+    script.args(["-q", "-f", "-c", &line]);
+    script.arg(observed.path("screen"));
+    script.stdin(Stdio::piped()).stdout(Stdio::null());
+    let script = Killed(script.spawn().expect("started"));
+    let draws = || screen(observed).matches("\x1b[H").count();
+    wait_until("it drew twice", || draws() > 1);
+    Ok(script)
+}
+
+/// All that came to the terminal.
+fn screen(observed: &Observed) -> String {
+    let shown = fs::read(observed.path("screen")).unwrap_or_default();
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+fn check_given_back(shown: &str) {
     assert!(shown.contains("\x1b[?1049l"), "the shell's screen is back");
     let restored = shown.contains(" icanon") && shown.contains(" echo ");
     assert!(restored, "{shown:?}");
-    Ok(())
 }
 
 /// A child that does not outlive its test.
