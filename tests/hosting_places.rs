@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -23,6 +24,7 @@ tests![
     sockets_that_nobody_takes_or_passes_are_told,
     only_the_web_servers_that_the_environment_names_are_served,
     systemd_is_told_of_the_whole_of_a_reload,
+    who_may_connect_changes_with_the_configuration,
 ];
 
 const CONFIG: &str = "
@@ -200,5 +202,45 @@ fn systemd_is_told_of_the_whole_of_a_reload() -> Outcome {
         let answer = program.ask(&get_with("/", &[("HTTP_HOST", "a19.example")]));
         assert_eq!(answer.text(), expected);
     }
+    Ok(())
+}
+
+fn who_may_connect_changes_with_the_configuration() -> Outcome {
+    let of = |access: &str| format!("[socket.web]\nunix = \"s\"\n{access}\n");
+    let folder = folder(&of("mode = \"0666\""));
+    let (main, path) = (folder.path().to_owned(), folder.path().join("s"));
+    let program = Program::start(serve(folder.path()), folder);
+    wait_until("it listens", || path.exists());
+    let seen = || fs::metadata(&path).expect("a socket");
+    let made = seen();
+    assert_eq!(made.mode() & 0o777, 0o666);
+    let mut kept = Peer::connect(&path);
+    let reload = |access: &str| {
+        configure(&main, &of(access));
+        let before = program.log().matches("was read again").count();
+        program.signal(Signal::HUP);
+        wait_until("it is read again", || {
+            program.log().matches("was read again").count() > before
+        });
+    };
+    reload("mode = \"0600\"");
+    assert_eq!(seen().mode() & 0o777, 0o600);
+    if rustix::process::geteuid().is_root() {
+        reload("mode = \"0620\"\nowner = \"65534\"\ngroup = \"65534\"");
+        let given = (seen().mode() & 0o777, seen().uid(), seen().gid());
+        assert_eq!(given, (0o620, 65534, 65534));
+    }
+    reload("");
+    let back = (seen().mode() & 0o777, seen().uid(), seen().gid());
+    assert_eq!(back, (0o660, made.uid(), made.gid()));
+    assert_eq!(seen().ino(), made.ino(), "it was not made anew");
+    assert_eq!(kept.ask(1, &get(1, "/", false)).text(), "blog");
+    // What somebody else put there is not touched.
+    fs::remove_file(&path).expect("removed");
+    fs::write(&path, "precious").expect("written");
+    let strange = seen().mode();
+    reload("mode = \"0666\"");
+    assert_eq!(seen().mode(), strange);
+    program.wait_for_log("it is not the socket that was made there");
     Ok(())
 }

@@ -66,7 +66,7 @@ pub use deploy::{
     Version, Watcher,
 };
 pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
-pub use listen::{Listener, Stream, UnixPath};
+pub use listen::{Listener, SocketFile, Stream, UnixPath};
 pub use message::{
     Abandoned, Asked, Body, BodyError, BodySender, BoxFuture, Fault, Gone, Handler,
     JOURNAL_BYTES_MAX, Journal, Notice, Observer, Observers, Owner, PIPE_BYTES, Params, Record,

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::inherited;
+use super::socket_file::SocketFile;
 use super::stream::Stream;
 use super::unix::{self, UnixPath};
 use crate::setup::SetupError;
@@ -26,7 +27,7 @@ pub struct Listener {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Unix(UnixListener, Option<unix::SocketFile>),
+    Unix(UnixListener, Option<unix::Removal>),
     Tcp(TcpListener),
 }
 
@@ -145,6 +146,14 @@ impl Listener {
         }
     }
 
+    /// The file of the unix socket, if this has made it.
+    pub fn socket_file(&self) -> Option<SocketFile> {
+        match &self.kind {
+            Kind::Unix(_, file) => file.as_ref().map(|file| file.0.clone()),
+            Kind::Tcp(_) => None,
+        }
+    }
+
     fn bind_tcp(address: SocketAddr) -> Result<Self, SetupError> {
         let complain =
             |error: io::Error| SetupError::new(format!("cannot listen on {address}: {error}"));
@@ -210,7 +219,7 @@ pub(crate) struct Acceptor {
     socket: Socket,
     clients: Clients,
     has_refused: AtomicBool,
-    file: Option<unix::SocketFile>,
+    file: Option<unix::Removal>,
 }
 
 #[derive(Debug)]

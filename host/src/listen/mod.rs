@@ -3,10 +3,12 @@
 
 mod inherited;
 mod listener;
+mod socket_file;
 mod stream;
 mod unix;
 
 pub(crate) use listener::Acceptor;
 pub use listener::Listener;
+pub use socket_file::SocketFile;
 pub use stream::Stream;
 pub use unix::UnixPath;

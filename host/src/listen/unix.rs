@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -17,6 +17,7 @@ use rustix::net::{
     self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt,
 };
 
+use super::socket_file::SocketFile;
 use crate::setup::SetupError;
 
 /// Owner and group may connect, others not: whoever can connect can claim to
@@ -71,6 +72,18 @@ impl UnixPath {
         self.group = Some(group_id);
         self
     }
+
+    pub(super) fn mode_bits(&self) -> u32 {
+        self.mode
+    }
+
+    /// The owner and group that are wanted, or else these.
+    pub(super) fn owners(&self, otherwise: (u32, u32)) -> (u32, u32) {
+        (
+            self.owner.unwrap_or(otherwise.0),
+            self.group.unwrap_or(otherwise.1),
+        )
+    }
 }
 
 impl<P: Into<PathBuf>> From<P> for UnixPath {
@@ -85,28 +98,19 @@ impl fmt::Display for UnixPath {
     }
 }
 
-/// The file of a socket that we made, removed when this is dropped, unless by
-/// then another one stands there.
+/// Removes the file of a socket when it is dropped.
 #[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
+pub(super) struct Removal(pub(super) SocketFile);
 
-impl Drop for SocketFile {
+impl Drop for Removal {
     fn drop(&mut self) {
-        let is_ours = |file: &fs::Metadata| file.dev() == self.device && file.ino() == self.inode;
-        if fs::symlink_metadata(&self.path).is_ok_and(|file| is_ours(&file)) {
-            // Nobody is left to be told, and a stale socket is replaced.
-            let _ = fs::remove_file(&self.path);
-        }
+        self.0.remove();
     }
 }
 
 /// Makes the socket beside its place and renames it there: it never stands
 /// there with another mode or owner, or without anybody who listens.
-pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, SocketFile), SetupError> {
+pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, Removal), SetupError> {
     let path = &socket.path;
     let cannot =
         |error: io::Error| SetupError::new(format!("cannot listen on {}: {error}", path.display()));
@@ -123,24 +127,20 @@ pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, SocketFile), Setup
         let _ = fs::remove_file(&beside);
     }
     let listener = UnixListener::bind(&beside).map_err(cannot)?;
-    let finish = || {
+    let finish = || -> io::Result<SocketFile> {
+        let made = fs::symlink_metadata(&beside)?;
         if socket.owner.is_some() || socket.group.is_some() {
             chown(&beside, socket.owner, socket.group)?;
         }
         fs::set_permissions(&beside, Permissions::from_mode(socket.mode))?;
         fs::rename(&beside, path)?;
-        fs::symlink_metadata(path)
+        Ok(SocketFile::new(path, &made))
     };
     let file = finish().map_err(|error| {
         let _ = fs::remove_file(&beside);
         cannot(error)
     })?;
-    let file = SocketFile {
-        path: path.clone(),
-        device: file.dev(),
-        inode: file.ino(),
-    };
-    Ok((listener, file))
+    Ok((listener, Removal(file)))
 }
 
 /// Whether the addresses of the socket, at its place and beside it, fit.
@@ -219,6 +219,7 @@ fn holder(stream: &OwnedFd) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
     use std::os::unix::net::UnixStream;
 
     use super::*;

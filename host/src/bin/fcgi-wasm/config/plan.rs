@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fcgi_wasm::cgi::Mount;
-use fcgi_wasm::{Budget, Policy};
+use fcgi_wasm::{Budget, Policy, UnixPath};
 
 use crate::args::LogPlace;
 use crate::observing::Wanted;
@@ -129,5 +129,26 @@ impl Listen {
             Self::Unix { path, .. } => path.display().to_string(),
             Self::Tcp { address, .. } | Self::Http { address, .. } => address.to_string(),
         }
+    }
+
+    /// The unix socket that is made, if it is one.
+    pub(crate) fn unix_path(&self) -> Option<UnixPath> {
+        let Self::Unix {
+            path,
+            mode,
+            owner,
+            group,
+        } = self
+        else {
+            return None;
+        };
+        let mut socket = UnixPath::new(path).mode(*mode);
+        if let Some(owner) = owner {
+            socket = socket.owner(*owner);
+        }
+        if let Some(group) = group {
+            socket = socket.group(*group);
+        }
+        Some(socket)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
-use fcgi_wasm::{Listener, UnixPath};
+use fcgi_wasm::Listener;
 
 use crate::config::Listen;
 use crate::starter;
@@ -78,20 +78,10 @@ impl Places {
                 }
                 taken
             }
-            Listen::Unix {
-                path,
-                mode,
-                owner,
-                group,
-            } => {
-                let mut socket = UnixPath::new(path).mode(*mode);
-                if let Some(owner) = owner {
-                    socket = socket.owner(*owner);
-                }
-                if let Some(group) = group {
-                    socket = socket.group(*group);
-                }
-                vec![Listener::unix(socket)?]
+            Listen::Unix { .. } => {
+                let path = listen.unix_path();
+                let made = path.map(Listener::unix).transpose()?;
+                made.into_iter().collect()
             }
             Listen::Tcp { address, clients } => {
                 let clients = match clients.as_slice() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::{FastCgi, Http, Listener, Observer, Router, Server};
+use fcgi_wasm::{FastCgi, Http, Listener, Observer, Router, Server, SocketFile};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,8 @@ pub(super) struct Sockets {
 struct Open {
     socket: Socket,
     router: Router,
+    /// Those that we made.
+    files: Vec<SocketFile>,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -88,6 +90,8 @@ impl Sockets {
             for observer in &self.observers {
                 server = server.observe(observer.clone());
             }
+            let files = listeners.iter().filter_map(Listener::socket_file);
+            let files = files.collect();
             for listener in listeners {
                 server = match socket.listen {
                     Listen::Http { .. } => server.listen(listener, http(&socket)),
@@ -99,6 +103,7 @@ impl Sockets {
             let open = Open {
                 socket,
                 router,
+                files,
                 stop,
                 server: tokio::spawn(server.run_until(stopped)),
             };
@@ -106,12 +111,21 @@ impl Sockets {
         }
     }
 
-    /// Sends the requests of a socket to these routes from now on.
+    /// Sends the requests of a socket to these routes from now on, and lets
+    /// connect whoever may now.
     pub(super) fn route(&mut self, socket: &Socket, routes: &Router) {
         let Some(open) = self.open.get_mut(&socket.listen.place()) else {
             return;
         };
         open.router.replace(routes);
+        if open.socket.listen != socket.listen
+            && let Some(path) = socket.listen.unix_path()
+        {
+            match open.files.iter().try_for_each(|file| file.change(&path)) {
+                Ok(()) => open.socket.listen = socket.listen.clone(),
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
         if !is_served_alike(&open.socket, socket) {
             tracing::warn!(
                 "the socket {} keeps the settings that it was opened with until a restart",
