@@ -25,6 +25,7 @@ tests![
     only_the_web_servers_that_the_environment_names_are_served,
     systemd_is_told_of_the_whole_of_a_reload,
     who_may_connect_changes_with_the_configuration,
+    a_server_is_found_by_its_configuration,
 ];
 
 const CONFIG: &str = "
@@ -242,5 +243,48 @@ fn who_may_connect_changes_with_the_configuration() -> Outcome {
     reload("mode = \"0666\"");
     assert_eq!(seen().mode(), strange);
     program.wait_for_log("it is not the socket that was made there");
+    Ok(())
+}
+
+/// By its command line, for it may have no unix socket of its own.
+fn a_server_is_found_by_its_configuration() -> Outcome {
+    let folder = folder("[socket.web]\ninherited = true\n");
+    let (main, path) = (folder.path().to_owned(), folder.path().join("s"));
+    let reload = |file: &Path| {
+        let mut reload = command(&["reload", "--config"]);
+        let output = reload.arg(file).output().expect("started");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.success(), said)
+    };
+    let (is_found, said) = reload(&main.join("main.toml"));
+    assert!(!is_found && said.contains("nobody serves"), "{said}");
+
+    let listener = UnixListener::bind(&path).expect("bound");
+    let start = |of: Command| {
+        let mut serve = of;
+        let socket = listener.try_clone().expect("cloned");
+        serve.stdin(Stdio::from(OwnedFd::from(socket)));
+        let program = Program::start(serve, tempfile::tempdir().expect("a folder"));
+        program.wait_for_log("listening on");
+        program
+    };
+    // One is told a path from where it was started, and another one the whole.
+    let mut nearby = command(&["serve", "--config=main.toml"]);
+    nearby.current_dir(&main);
+    let programs = [start(nearby), start(serve(&main))];
+    fs::copy(main.join("main.toml"), main.join("other.toml")).expect("copied");
+    let mut other = command(&["serve", "--config"]);
+    other.arg(main.join("other.toml"));
+    let other = start(other);
+
+    let (is_found, said) = reload(&main.join("./main.toml"));
+    assert!(is_found, "{said}");
+    for program in &programs {
+        assert!(said.contains(&program.id().to_string()), "{said}");
+        program.wait_for_log("was read again");
+    }
+    assert!(!said.contains(&other.id().to_string()), "{said}");
+    assert!(!other.log().contains("was read again"));
     Ok(())
 }

@@ -1,41 +1,65 @@
 //! `fcgi-wasm reload`.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::args::Reload;
 use crate::config::{self, Listen};
 
 #[expect(clippy::print_stdout, reason = "its output is what it is for")]
 pub(crate) fn run(args: &Reload) -> Result<ExitCode> {
-    let pid = match (&args.server, &args.config) {
+    let servers = match (&args.server, &args.config) {
         (_, Some(file)) => who_serves(file)?,
-        (Some(server), None) => match server.parse() {
+        (Some(server), None) => vec![match server.parse() {
             Ok(number) => Pid::from_raw(number).context("a process id is over 0")?,
             Err(_) => who_listens(Path::new(server))?,
-        },
+        }],
         (None, None) => bail!("name a server: its socket, its process id or its configuration"),
     };
-    let number = pid.as_raw_nonzero();
-    // SIGHUP ends a program that does not know it, and ids are used again.
-    let name = std::fs::read_to_string(format!("/proc/{number}/comm"));
-    let name = name.with_context(|| format!("there is no process {number}"))?;
-    if name.trim() != "fcgi-wasm" {
-        bail!("process {number} is {}, not fcgi-wasm", name.trim());
+    for server in servers {
+        let number = server.as_raw_nonzero();
+        // SIGHUP ends a program that does not know it, and ids are used again.
+        let name = fs::read_to_string(of_process(server, "comm"));
+        let name = name.with_context(|| format!("there is no process {number}"))?;
+        ensure!(
+            name.trim() == OURS,
+            "process {number} is {}, not {OURS}",
+            name.trim()
+        );
+        kill_process(server, Signal::HUP)
+            .with_context(|| format!("cannot signal process {number}"))?;
+        println!("process {number} looks for new versions; its log says what came of it");
     }
-    kill_process(pid, Signal::HUP).with_context(|| format!("cannot signal process {number}"))?;
-    println!("process {number} looks for new versions; its log says what came of it");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The process that listens on one of a configuration's sockets.
-fn who_serves(file: &Path) -> Result<Pid> {
+/// What the kernel calls a process of this program.
+const OURS: &str = "fcgi-wasm";
+
+/// The processes that were started with a configuration: several may share its
+/// sockets. Where their command lines can not be seen, the one that listens on
+/// one of its unix sockets.
+fn who_serves(file: &Path) -> Result<Vec<Pid>> {
     let plan = config::load(file)?;
+    let wanted = fs::canonicalize(file).with_context(|| file.display().to_string())?;
+    let all = fs::read_dir("/proc").context("cannot look for servers")?;
+    let pids = all
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(Pid::from_raw);
+    let servers = pids.filter(|pid| *pid != getpid() && serves(*pid, &wanted));
+    let servers: Vec<_> = servers.collect();
+    if !servers.is_empty() {
+        return Ok(servers);
+    }
     let mut sockets = plan
         .sockets
         .values()
@@ -44,12 +68,40 @@ fn who_serves(file: &Path) -> Result<Pid> {
             _ => None,
         });
     let found = sockets.find_map(|path| who_listens(path).ok());
-    found.with_context(|| {
+    let found = found.with_context(|| {
         format!(
-            "nobody listens on a unix socket of {}: give the process id",
+            "nobody serves {}: no process was started with it, and nobody listens on a unix \
+             socket of it",
             file.display()
         )
-    })
+    });
+    Ok(vec![found?])
+}
+
+/// Whether a process is `fcgi-wasm serve --config` with this file.
+fn serves(pid: Pid, wanted: &Path) -> bool {
+    let name = fs::read_to_string(of_process(pid, "comm")).unwrap_or_default();
+    // A script has this program's line in it.
+    let line = fs::read(of_process(pid, "cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0);
+    if name.trim() != OURS || !words.any(|word| word == b"serve") {
+        return false;
+    }
+    let Some(word) = words.find_map(|word| word.strip_prefix(b"--config")) else {
+        return false;
+    };
+    let path = word.strip_prefix(b"=").or_else(|| words.next());
+    let Some(path) = path.map(|path| Path::new(OsStr::from_bytes(path))) else {
+        return false;
+    };
+    // From where it was started; it never goes elsewhere.
+    let path = of_process(pid, "cwd").join(path);
+    fs::canonicalize(path).is_ok_and(|path| path == wanted)
+}
+
+/// What the kernel tells of a process.
+fn of_process(pid: Pid, what: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/{what}", pid.as_raw_nonzero()))
 }
 
 fn who_listens(socket: &Path) -> Result<Pid> {
