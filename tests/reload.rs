@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -25,6 +26,7 @@ tests![
     what_can_not_be_served_is_refused_and_the_old_version_serves,
     a_half_copied_file_is_served_only_when_it_is_whole,
     reload_signals_nobody_else,
+    a_changed_secret_counts_at_the_next_look,
 ];
 
 /// How often versions are swapped under load.
@@ -234,5 +236,49 @@ fn reload_signals_nobody_else() -> Outcome {
         complaint.contains("nobody listens on /nonexistent/s"),
         "{complaint}"
     );
+    Ok(())
+}
+
+/// What a file that only its owner can read contains, put there by renaming.
+fn keep_secret(file: &Path, secret: &str, mode: u32) {
+    let beside = file.with_extension("new");
+    fs::write(&beside, secret).expect("written");
+    let permissions = fs::Permissions::from_mode(mode);
+    fs::set_permissions(&beside, permissions).expect("set");
+    fs::rename(&beside, file).expect("renamed");
+}
+
+fn a_changed_secret_counts_at_the_next_look() -> Outcome {
+    // Not where the application is: that folder would be watched anyway.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    keep_secret(&file, "hunter2", 0o600);
+    let secret = format!("password={}", file.display());
+    let told = |program: &Program| program.ask(&get(1, "/settings", false)).text();
+    let tells = |program: &Program, what: &str| told(program).starts_with(what);
+    let app = guest("naughty-http")?;
+
+    let program = Program::serve(&app, &["--secret-setting", &secret]);
+    assert!(tells(&program, "password=hunter2\n"), "{}", told(&program));
+    keep_secret(&file, "hunter3", 0o600);
+    assert!(tells(&program, "password=hunter2\n"), "nobody told it");
+    program.signal(Signal::HUP);
+    wait_until("the new one counts", || {
+        tells(&program, "password=hunter3\n")
+    });
+    // One that can not be used is refused, and the old one goes on.
+    keep_secret(&file, "hunter4", 0o644);
+    program.signal(Signal::HUP);
+    program.wait_for_log("the new version is refused");
+    assert!(tells(&program, "password=hunter3\n"));
+    assert!(!program.log().contains("hunter"), "{}", program.log());
+
+    keep_secret(&file, "hunter5", 0o600);
+    let program = Program::serve(&app, &["--secret-setting", &secret, "--watch"]);
+    assert!(tells(&program, "password=hunter5\n"));
+    keep_secret(&file, "hunter6", 0o600);
+    wait_until("the watched one counts", || {
+        tells(&program, "password=hunter6\n")
+    });
     Ok(())
 }

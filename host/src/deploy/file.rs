@@ -19,7 +19,8 @@ use crate::setup::SetupError;
 /// 30 MB needs less than a second.
 const READS_MAX: u32 = 50;
 
-/// A component in a file, as a [`Source`].
+/// A component in a file, as a [`Source`]. The files of its policy's secrets are
+/// part of a version too.
 #[derive(Clone)]
 pub struct AppFile {
     tenant: Tenant,
@@ -102,11 +103,17 @@ impl AppFile {
     /// The file's bytes, unless it changed meanwhile.
     fn read(&self) -> Result<Option<(Vec<u8>, Stamp)>, SetupError> {
         let file = (self.open)().map_err(|error| self.cannot(&error))?;
-        let before = Stamp::of(&file).map_err(|error| self.cannot(&error))?;
+        let before = self.stamp_of(&file).map_err(|error| self.cannot(&error))?;
         let bytes = App::read(&file, &self.path)?;
-        let after = Stamp::of(&file).map_err(|error| self.cannot(&error))?;
+        let after = self.stamp_of(&file).map_err(|error| self.cannot(&error))?;
         let is_whole = before == after && after.unsettled_for().is_none();
         Ok(is_whole.then_some((bytes, after)))
+    }
+
+    /// The stamp of the file and of the secrets that a version of it reads.
+    fn stamp_of(&self, file: &File) -> io::Result<Stamp> {
+        let stamp = Stamp::of(file)?;
+        Ok(self.policy.secret_files().fold(stamp, Stamp::besides))
     }
 
     fn cannot(&self, error: &io::Error) -> SetupError {
@@ -116,7 +123,7 @@ impl AppFile {
 
 impl Source for AppFile {
     fn stamp(&self) -> Result<Stamp, SetupError> {
-        let file = (self.open)().and_then(|file| Stamp::of(&file));
+        let file = (self.open)().and_then(|file| self.stamp_of(&file));
         file.map_err(|error| self.cannot(&error))
     }
 

@@ -143,7 +143,8 @@ impl Slot {
     }
 
     /// Answers with what is loaded, and begins to load a new version if the
-    /// file has this other stamp.
+    /// file has this other stamp. What counts besides is looked at by
+    /// [`refresh`](Self::refresh).
     pub(super) async fn handle_at(
         &self,
         stamp: Stamp,
@@ -153,9 +154,10 @@ impl Slot {
             let is_refused = || {
                 self.0
                     .refused()
-                    .is_some_and(|(known, _)| known == Some(stamp))
+                    .and_then(|(known, _)| known)
+                    .is_some_and(|known| known.is_of_same_file(&stamp))
             };
-            if filling.version.stamp != stamp && !is_refused() {
+            if !filling.version.stamp.is_of_same_file(&stamp) && !is_refused() {
                 let _ = self.0.clone().begin(true);
             }
         }

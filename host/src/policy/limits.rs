@@ -1,5 +1,6 @@
 //! What one application's requests may spend, each.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Budget, Grants, SendFileBy, SentFolder};
@@ -207,6 +208,11 @@ impl Policy {
     pub fn grants(mut self, grants: Grants) -> Self {
         self.grants = grants;
         self
+    }
+
+    /// The files that the granted secrets are read from.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        self.grants.secrets.iter().map(|secret| &*secret.file)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `fcgi-wasm serve`.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     if let Some(slow) = args.observing.slow {
         policy = policy.slow_after(slow);
     }
+    let mut files = vec![path.clone()];
+    files.extend(policy.secret_files().map(Path::to_owned));
     // What logs, metrics and the status call it.
     let name = path.file_stem().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy().into_owned();
@@ -120,7 +123,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     };
     tokio::select! {
         served = server.run_until(stop) => served?,
-        () = hosting::keep_fresh(&catalogue, &path, &reload, args.watch) => {}
+        () = hosting::keep_fresh(&catalogue, &files, &reload, args.watch) => {}
     }
     hosting::drain(&catalogue, args.drain_timeout).await;
     observing.flush();

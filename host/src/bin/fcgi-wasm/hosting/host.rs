@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use fcgi_wasm::{
-    AppFile, Catalogue, DocumentRoot, Documents, Engine, Observer, Router, Slot, Tenant,
+    AppFile, Catalogue, DocumentRoot, Documents, Engine, Observer, Policy, Router, Slot, Tenant,
 };
 
 use super::folder_of;
@@ -65,11 +65,20 @@ impl Host {
         self.server.watch
     }
 
-    /// Where applications are replaced. Document roots are looked at with each
-    /// request.
+    /// Where applications and their secrets are replaced. The files in document
+    /// roots are looked at with each request.
     pub(super) fn watched_folders(&self) -> BTreeSet<PathBuf> {
-        let apps = self.apps.values().filter(|_| self.server.watch);
-        apps.map(|(app, _)| folder_of(&app.file)).collect()
+        if !self.server.watch {
+            return BTreeSet::new();
+        }
+        let apps = self.apps.values().map(|(app, _)| app);
+        let files = apps.clone().map(|app| &*app.file);
+        let roots = self.documents.values().flat_map(|(roots, _)| roots);
+        let policies = apps
+            .map(|app| &app.policy)
+            .chain(roots.map(|root| &root.policy));
+        let secrets = policies.flat_map(Policy::secret_files);
+        files.chain(secrets).map(folder_of).collect()
     }
 
     /// Reads the configuration anew and changes over to it, or goes on as it is

@@ -92,11 +92,11 @@ async fn refresh(catalogue: &Catalogue) {
     }
 }
 
-/// For one application without a configuration: looks after its file each time
+/// For one application without a configuration: looks after its files each time
 /// it is asked to, and by itself if that is wanted. Never ends.
 pub(crate) async fn keep_fresh(
     catalogue: &Catalogue,
-    file: &Path,
+    files: &[PathBuf],
     reload: &Notify,
     is_watching: bool,
 ) {
@@ -104,7 +104,7 @@ pub(crate) async fn keep_fresh(
     let mut is_asked = false;
     loop {
         if is_watching {
-            watcher.watch([folder_of(file)]);
+            watcher.watch(files.iter().map(|file| folder_of(file)));
         }
         // What changed before it was watched, too.
         refresh(catalogue).await;
