@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use fcgi_wasm::{AppFile, Budget, Catalogue, Engine, FastCgi, Policy, Refreshed, Tenant};
 use rustix::process::Signal;
@@ -26,11 +27,15 @@ tests![
     what_can_not_be_served_is_refused_and_the_old_version_serves,
     a_half_copied_file_is_served_only_when_it_is_whole,
     reload_signals_nobody_else,
+    a_file_that_changes_while_it_is_read_is_served_whole_or_refused,
     a_changed_secret_counts_at_the_next_look,
 ];
 
 /// How often versions are swapped under load.
 const RELOADS: usize = 1000;
+
+/// How often a file that is written over all the time is found whole, and not.
+const WRITTEN_OVER: usize = 5;
 
 /// How many clients ask meanwhile.
 const CLIENTS: usize = 4;
@@ -214,6 +219,55 @@ fn a_half_copied_file_is_served_only_when_it_is_whole() -> Outcome {
         let answer = program.ask(&get(1, "/hello", false));
         assert_eq!(answer.status(), 200);
         answer.text() == "hello\n"
+    });
+    Ok(())
+}
+
+/// Cut off, grown and written over all the time, as no deployment should do it.
+fn a_file_that_changes_while_it_is_read_is_served_whole_or_refused() -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("app.wasm");
+    deploy(&file, "one");
+    let engine = Engine::start().expect("started");
+    let tenant = Tenant::new(&engine, "alice", Budget::strict());
+    let source = AppFile::new(&tenant, "app", &file, Policy::strict());
+    let slot = Catalogue::new().slot("app", "alice", source);
+    let local = Local::serve_with(slot.clone(), FastCgi::default(), |server| server);
+    let runtime = Runtime::new().expect("a runtime");
+    let ask = || local.ask(1, &get(1, "/", false)).text();
+    assert_eq!(ask(), "one");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let written = |text: &str| wat::parse_str(saying(text)).expect("valid");
+        let versions = [written("one"), written(&"second".repeat(10_000))];
+        let (file, stop) = (&file, &stop);
+        scope.spawn(move || {
+            // Sometimes it is left alone for long enough to be read.
+            for round in 0u64.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let version = &versions[(round % 2) as usize];
+                let half = &version[..version.len() / 2];
+                for bytes in [half, version] {
+                    fs::write(file, bytes).expect("written over");
+                    thread::sleep(Duration::from_millis(round * 7 % 40));
+                }
+            }
+        });
+        let _guard = StopOnDrop(stop);
+        let (mut replaced, mut refused) = (0, 0);
+        wait_until("it was taken and refused several times", || {
+            match runtime.block_on(slot.refresh()) {
+                Refreshed::Replaced => replaced += 1,
+                Refreshed::Refused(_) => refused += 1,
+                Refreshed::Unchanged => {}
+            }
+            let text = ask();
+            let is_whole = text == "one" || text == "second".repeat(10_000);
+            assert!(is_whole, "{text}");
+            replaced >= WRITTEN_OVER && refused >= WRITTEN_OVER
+        });
     });
     Ok(())
 }

@@ -47,7 +47,9 @@ impl EngineOptions {
 
     /// Compiles in processes of this program's, which can be ended when they
     /// take too much. Unless set, this process compiles, and a component that
-    /// passes the checks but takes the compiler long can not be stopped.
+    /// passes the checks but takes the compiler long can not be stopped. The
+    /// checks bound the file (128 MiB), its code (96 MiB, 200,000 functions of
+    /// 1 MiB each) and how deep and of how much else it is made.
     #[must_use]
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.compiler = Some(compiler);
