@@ -191,7 +191,7 @@ fn has_its_hash(file: &File) -> io::Result<bool> {
     };
     let mut reader = file;
     let mut hasher = blake3::Hasher::new();
-    io::copy(&mut reader.take(artifact_bytes), &mut hasher)?;
+    hasher.update_reader(reader.take(artifact_bytes))?;
     let mut expected = [0; blake3::OUT_LEN];
     reader.read_exact(&mut expected)?;
     Ok(hasher.finalize() == expected)

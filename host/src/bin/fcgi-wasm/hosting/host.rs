@@ -8,6 +8,7 @@ use anyhow::Result;
 use fcgi_wasm::{
     AppFile, Catalogue, DocumentRoot, Documents, Engine, Observer, Policy, Router, Slot, Tenant,
 };
+use futures_util::future::join_all;
 
 use super::folder_of;
 use super::places::Places;
@@ -166,6 +167,7 @@ impl Host {
 
     async fn change_apps(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) {
         let mut old = std::mem::take(&mut self.apps);
+        let mut new = Vec::new();
         for (name, wanted) in &plan.apps {
             let known = old.remove(name);
             let is_kept = kept_tenants.contains(&wanted.tenant)
@@ -173,25 +175,31 @@ impl Host {
             let Some((_, tenant)) = self.tenants.get(&wanted.tenant) else {
                 continue; // the plan has a tenant for each
             };
-            let app = match known {
-                Some(known) if is_kept => known,
-                known => {
-                    let slot = self.slot(name, tenant, wanted);
-                    // One that was loaded is asked for: the new one is made
-                    // ready before the old one goes.
-                    let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
-                    let is_ready = match was_loaded || wanted.preload {
-                        true => is_loaded(name, &slot).await,
-                        false => true,
-                    };
-                    match known {
-                        Some(known) if was_loaded && !is_ready => known,
-                        _ => (wanted.clone(), slot),
-                    }
+            match known {
+                Some(known) if is_kept => {
+                    self.apps.insert(name.clone(), known);
                 }
-            };
-            self.apps.insert(name.clone(), app);
+                known => new.push((name, wanted, known, self.slot(name, tenant, wanted))),
+            }
         }
+        // Together: the catalogue knows how many are read or compiled at a time.
+        let made_ready = new
+            .into_iter()
+            .map(|(name, wanted, known, slot)| async move {
+                // One that was loaded is asked for: the new one is made ready
+                // before the old one goes.
+                let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
+                let is_ready = match was_loaded || wanted.preload {
+                    true => is_loaded(name, &slot).await,
+                    false => true,
+                };
+                let app = match known {
+                    Some(known) if was_loaded && !is_ready => known,
+                    _ => (wanted.clone(), slot),
+                };
+                (name.clone(), app)
+            });
+        self.apps.extend(join_all(made_ready).await);
     }
 
     fn slot(&self, name: &str, tenant: &Tenant, app: &App) -> Slot {
