@@ -114,12 +114,24 @@ fn a_component_with_too_much_in_it_is_not_compiled() -> Outcome {
             format!("(module {})", "(import \"a\" \"b\" (func))".repeat(200_001)),
             "imports",
         ),
+        (doubled(30), "instances of components and modules"),
     ] {
         let (_folder, path) = file(&text);
         let refusal = refusal(&engine, &path);
         assert!(refusal.contains(complaint), "{refusal}");
     }
     Ok(())
+}
+
+/// A component that consists of two, which consist of two, and so on.
+fn doubled(levels: usize) -> String {
+    let two = |inner: usize| format!("(instance (instantiate $c{inner}))").repeat(2);
+    let outer = (1..=levels).map(|level| format!("(component $c{level} {})", two(level - 1)));
+    format!(
+        "(component (component $c0) {} {})",
+        outer.collect::<String>(),
+        two(levels)
+    )
 }
 
 fn ten_thousand_functions_are_compiled() -> Outcome {
@@ -253,10 +265,7 @@ fn components_that_wait_leave_stacks_for_others() -> Outcome {
         .expect("an engine");
     let (_folder, path) = file(&waiting(60));
     let refusal = refusal(&engine, &path);
-    assert!(
-        refusal.contains("61 of components that may wait"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("61 components that may wait"), "{refusal}");
     let (_folder, path) = file(&waiting(7));
     let noisy = load(&engine, &path).expect("it is served");
     let quiet = load(&engine, &guest("naughty-http3")?).expect("it is served");

@@ -7,6 +7,7 @@
 
 use wasmparser::{Parser, Payload, SectionLimited};
 
+use super::instances;
 use crate::setup::SetupError;
 
 /// How deep components are nested. CPython's has 3 levels.
@@ -35,18 +36,19 @@ const ITEMS_MAX: u64 = 200_000;
 /// valid: the compiler says that.
 pub(super) fn check(file: &str, bytes: &[u8]) -> Result<(), SetupError> {
     let mut size = Size::default();
+    let too_much = |complaint: String| {
+        SetupError::new(format!(
+            "{file} is not loaded, because compiling it might take too long: {complaint}"
+        ))
+    };
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| {
             SetupError::new(format!("{file} is not valid WebAssembly: {error}"))
         })?;
         size.add(&payload);
-        size.check().map_err(|complaint| {
-            SetupError::new(format!(
-                "{file} is not loaded, because compiling it might take too long: {complaint}"
-            ))
-        })?;
+        size.check().map_err(too_much)?;
     }
-    Ok(())
+    instances::check(bytes).map_err(too_much)
 }
 
 /// What was counted by now.

@@ -10,9 +10,9 @@ use wasmtime::component::Component;
 use super::bounds;
 use super::compiler::Task;
 use super::engine::Engine;
+use super::instances;
 use super::load::{Code, Kind, Loaded};
 use super::runtime::Flavour;
-use super::stacks;
 use crate::message::{Notice, Observer};
 use crate::setup::SetupError;
 
@@ -126,7 +126,7 @@ fn compile(bytes: &[u8], kind: Kind, is_pooled: bool) -> Result<(Flavour, Vec<u8
     };
     let compiled = match for_flavour(Flavour::Plain) {
         Err(_) if kind == Kind::Component => {
-            stacks::check(bytes)?;
+            instances::check_stacks(bytes)?;
             for_flavour(Flavour::Concurrent)
         }
         compiled => compiled,

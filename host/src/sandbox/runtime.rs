@@ -8,7 +8,7 @@ use wasmtime::component;
 use wasmtime::{Config, Enabled, EngineWeak, PoolingAllocationConfig};
 
 use super::guest::Guest;
-use super::stacks::STACKS_MAX;
+use super::instances::STACKS_MAX;
 use super::worlds;
 use crate::setup::SetupError;
 
