@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::{Builder, Runtime};
@@ -26,6 +26,9 @@ const LATE_MAX: Duration = Duration::from_secs(20);
 
 /// The niceness (see nice(1)) of the thread that asks at a fixed rate: the least.
 const FIRST: i32 = -20;
+
+/// How much of its time that thread may work. Above that answers wait for us.
+const BUSY: f64 = 0.9;
 
 const UNANSWERED: &str = "does not answer any more";
 
@@ -136,7 +139,7 @@ pub(crate) struct Paced {
 ///
 /// # Errors
 ///
-/// If it is asked for more than it can do.
+/// If it is asked for more than it can do, or than we can ask.
 pub(crate) fn paced(
     place: &Place,
     question: &Question,
@@ -148,10 +151,23 @@ pub(crate) fn paced(
         // A thread of its own, because it stays first.
         let asking = scope.spawn(|| {
             come_first();
-            single_threaded()?.block_on(ask_paced(place, question, connections, rate, time))
+            let (began, worked) = (Instant::now(), thread_time());
+            let asking = ask_paced(place, question, connections, rate, time);
+            let paced = single_threaded()?.block_on(asking)?;
+            let worked = thread_time().saturating_sub(worked);
+            match worked > began.elapsed().mul_f64(BUSY) {
+                true => Err(format!("we can not ask {rate:.0} times a second")),
+                false => Ok(paced),
+            }
         });
         asking.join().expect("no panic")
     })
+}
+
+/// How long this thread had a processor.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Has this thread run as soon as there is something to do, if that is allowed:
