@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::entrants::Contender;
+use crate::entrants::{Contender, LIMIT};
 use crate::figures::{Percentiles, cell};
 use crate::growth;
 use crate::load::{Closed, Turn, closed};
@@ -66,8 +66,11 @@ fn connections(contenders: &[Contender], turn: Duration) -> (Value, Vec<Panel>) 
     println!("\nBy connections: requests/s, p50 and p99 in us");
     let (mut rates, mut delays): (Vec<Line>, Vec<Line>) = (Vec::new(), Vec::new());
     let mut rows = Vec::new();
+    // Those with bodies are there for them, but for the one without a guest.
+    let is_asked = |contender: &&Contender| !contender.has_bodies || contender.name == LIMIT;
     for contender in contenders
         .iter()
+        .filter(is_asked)
         .filter(|contender| contender.place().is_some())
     {
         let (mut rate_line, mut delay_line) = (Vec::new(), Vec::new());

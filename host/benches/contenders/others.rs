@@ -148,7 +148,7 @@ pub(crate) fn wasmtime(
     let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let address = free.map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args(["serve", "-Scli", "-Sconfig", "-Wunknown-imports-trap=y"]);
+    command.args(["serve", "-Scli", "-Wunknown-imports-trap=y"]);
     command.args(["--max-instance-reuse-count", &requests.to_string()]);
     command.arg("--addr").arg(address.to_string());
     command.arg(guest_file(guest)?);

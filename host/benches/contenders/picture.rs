@@ -13,7 +13,7 @@ const PLOT_HEIGHT: f64 = 260.0;
 /// As many lines can be told apart.
 const COLOURS: &[&str] = &[
     "#7f7f7f", "#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#d62728", "#ff7f0e", "#8c564b",
-    "#e377c2", "#bcbd22",
+    "#e377c2", "#bcbd22", "#1b9e77", "#e7298a", "#66a61e", "#e6ab02",
 ];
 
 /// One part of the picture.
