@@ -152,14 +152,14 @@ fn tables(results: &Value) -> Vec<Table> {
         ("Bodies up", BODIES, bodies(&results["curves"]["up"])),
         (
             "By applications",
-            "applications | ready after ms | first answers, mean ms | requests/s | p50 µs | p99 µs",
+            "applications | ready after ms | first answer after ms | first request, mean ms | requests/s | p50 µs | p99 µs",
             rows(&results["curves"]["apps"], |row| {
                 [vec![number(row, "/apps", 0)], grown(row)].concat()
             }),
         ),
         (
             "By size of the guest",
-            "guest | bytes | ready after ms | first answer ms | requests/s | p50 µs | p99 µs",
+            "guest | bytes | ready after ms | first answer after ms | first request ms | requests/s | p50 µs | p99 µs",
             rows(&results["curves"]["sizes"], |row| {
                 [
                     vec![word(row, "name"), number(row, "/bytes", 0)],
@@ -211,6 +211,7 @@ fn bodies(curve: &Value) -> Vec<Vec<String>> {
 fn grown(row: &Value) -> Vec<String> {
     vec![
         number(row, "/ready_ms", 0),
+        number(row, "/answered_ms", 0),
         number(row, "/first_ms", 2),
         number(row, "/requests_per_second", 0),
         number(row, "/latency/p50_us", 0),
