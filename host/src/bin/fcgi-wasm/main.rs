@@ -11,6 +11,7 @@ mod engine;
 mod hosting;
 mod log;
 mod manual;
+mod memory;
 mod new;
 mod observing;
 mod reach;

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::args;
 use crate::config;
+use crate::memory;
 use crate::observing::Observing;
 use crate::systemd;
 use host::Host;
@@ -38,6 +39,7 @@ pub(crate) async fn serve(
         applied = host.apply(plan) => applied?,
         () = stop.as_mut() => return Ok(()),
     }
+    let thrift = tokio::spawn(memory::give_back(host.catalogue().clone()));
     let mut watcher = Watcher::new();
     systemd::ready(&format!("serving {}", path.display()));
     systemd::start_watchdog();
@@ -69,6 +71,7 @@ pub(crate) async fn serve(
         }
     }
     observing.set_readiness(Readiness::Stopping);
+    thrift.abort();
     host.close().await;
     drain(host.catalogue(), drain_timeout).await;
     observing.flush();
