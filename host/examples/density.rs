@@ -27,6 +27,10 @@ const ASKED: usize = 100;
 /// How long applications stay loaded that nobody asks for, in these runs.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// How long to wait until they are unloaded and their memory was given back,
+/// which the server looks after every 10 s.
+const UNLOADED: Duration = Duration::from_secs(25);
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
@@ -53,19 +57,24 @@ fn main() -> Outcome<()> {
 fn wasm(program: &str, app: &[u8], number: usize, folder: &Path, cache: &Path) -> Outcome<()> {
     println!("fcgi-wasm, {number} applications of {} bytes:", app.len());
     let mut config = format!(
-        "[server]\ncache = {cache:?}\nidle_unload = \"{}s\"\n[socket.s]\nunix = \"s\"\n",
+        "[server]\ncache = {cache:?}\nloaded_apps = {number}\nidle_unload = \"{}s\"\n\
+         [socket.s]\nunix = \"s\"\n",
         IDLE.as_secs()
     );
+    let mut preloaded = config.clone();
     let mut compile = Command::new(program);
     compile.args(["--quiet", "compile", "--cache"]).arg(cache);
     for index in 0..number {
         let path = folder.join(format!("{index}.wasm"));
         fs::write(&path, [app, &section(index)].concat())?;
         compile.arg(path);
-        writeln!(config, "[app.a{index}]\nfile = \"{index}.wasm\"")?;
-        writeln!(config, "routes = [\"a{index}.example/\"]")?;
+        let app =
+            format!("[app.a{index}]\nfile = \"{index}.wasm\"\nroutes = [\"a{index}.example/\"]\n");
+        config.push_str(&app);
+        writeln!(preloaded, "{app}preload = true")?;
     }
     fs::write(folder.join("main.toml"), config)?;
+    fs::write(folder.join("preloaded.toml"), preloaded)?;
     let begun = Instant::now();
     if !compile.stdout(Stdio::null()).status()?.success() {
         return Err("they can not be compiled".into());
@@ -75,9 +84,18 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path, cache: &Path) -
         ms(begun) / number as f64,
     );
 
+    let socket = folder.join("s");
+    let begun = Instant::now();
+    let mut serve = Command::new(program);
+    serve.args(["--quiet", "serve", "--config"]);
+    let server = Running(serve.arg(folder.join("preloaded.toml")).spawn()?);
+    await_socket(&socket)?;
+    ask(&socket, "nobody.example", "")?;
+    report("to the first answer with all preloaded, ms", ms(begun));
+    drop(server);
+
     // Not beside the other one: pages that both share would count by half.
     let alone = alone(program, folder, cache)?;
-    let socket = folder.join("s");
     let begun = Instant::now();
     let mut serve = Command::new(program);
     serve.args(["--quiet", "serve", "--config"]);
@@ -93,27 +111,32 @@ fn wasm(program: &str, app: &[u8], number: usize, folder: &Path, cache: &Path) -
         .beyond(alone)
         .report("of that per application", number);
 
-    let asked = number.min(ASKED);
-    let hosts: Vec<_> = (0..asked)
+    let hosts: Vec<_> = (0..number)
         .map(|index| format!("a{index}.example"))
         .collect();
-    times("first request of each", &hosts, |host| {
-        ask(&socket, host, "")
-    })?;
+    let some = &hosts[..number.min(ASKED)];
+    let ask = |host: &String| ask(&socket, host, "");
+    times("first request of each", some, ask)?;
     let loaded = memory(&server)?;
     loaded
         .beyond(empty)
-        .report("per application that is loaded", asked);
-    times("next request of each", &hosts, |host| {
-        ask(&socket, host, "")
-    })?;
-    sleep(IDLE * 2);
+        .report("per application that is loaded", some.len());
+    times("next request of each", some, ask)?;
+    sleep(UNLOADED);
     memory(&server)?.report("memory after they were unloaded", 1);
-    times("first request after that", &hosts, |host| {
-        ask(&socket, host, "")
-    })?;
-    sleep(IDLE * 2);
+    times("first request after that", some, ask)?;
+    sleep(UNLOADED);
     memory(&server)?.report("memory after they were unloaded once more", 1);
+
+    let begun = Instant::now();
+    times("first request of all", &hosts, ask)?;
+    report("for the first requests of all, ms", ms(begun));
+    let loaded = memory(&server)?;
+    loaded
+        .beyond(empty)
+        .report("per application with all loaded", number);
+    sleep(UNLOADED);
+    memory(&server)?.report("memory after all were unloaded", 1);
     Ok(())
 }
 
@@ -272,27 +295,29 @@ fn times<T>(what: &str, all: &[T], mut ask: impl FnMut(&T) -> Outcome<()>) -> Ou
     Ok(())
 }
 
-/// The memory of a process and its children, KiB.
+/// The memory of a process and its children, KiB: the part of each page that is
+/// theirs, as it is shared (PSS).
 #[derive(Clone, Copy, Default)]
 struct Memory {
-    /// The part of each page that is theirs, as it is shared.
-    proportional: f64,
-    /// Pages that nobody else has.
-    private: f64,
+    /// What is in no file: it can not be dropped, only swapped out.
+    anonymous: f64,
+    /// What is mapped from files and was not changed: programs, and compiled
+    /// code in the cache. The system drops it when memory is short.
+    file: f64,
 }
 
 impl Memory {
     fn beyond(self, other: Self) -> Self {
         Self {
-            proportional: self.proportional - other.proportional,
-            private: self.private - other.private,
+            anonymous: self.anonymous - other.anonymous,
+            file: self.file - other.file,
         }
     }
 
     fn report(self, what: &str, number: usize) {
         let number = number as f64;
-        report(&format!("{what}, KiB (PSS)"), self.proportional / number);
-        report(&format!("{what}, KiB (private)"), self.private / number);
+        report(&format!("{what}, KiB (anonymous)"), self.anonymous / number);
+        report(&format!("{what}, KiB (of files)"), self.file / number);
     }
 }
 
@@ -310,8 +335,8 @@ fn memory(server: &Running) -> Outcome<Memory> {
             };
             let size = size.trim().trim_end_matches(" kB").parse::<f64>();
             match (name, size) {
-                ("Pss", Ok(kib)) => sum.proportional += kib,
-                ("Private_Clean" | "Private_Dirty", Ok(kib)) => sum.private += kib,
+                ("Pss_Anon" | "Pss_Shmem", Ok(kib)) => sum.anonymous += kib,
+                ("Pss_File", Ok(kib)) => sum.file += kib,
                 _ => {}
             }
         }
