@@ -83,34 +83,35 @@ impl Holdings {
             return;
         }
         self.calls_unseen = 0;
-        let held = self.held(table);
-        let handles = table.iter_mut().count() as u64;
+        let (handles, held) = self.count(table);
         if !self.claim(held) || !self.claim_memory(handles, memory) {
             *table = ResourceTable::new();
             table.set_max_capacity(0);
         }
     }
 
-    /// How many descriptors it may hold, or threads that work on its files: each
-    /// stream is one, as it may be a file's.
-    fn held(&mut self, table: &mut ResourceTable) -> u64 {
-        let Some(files) = &mut self.files else {
-            return table.iter_mut().filter(|entry| may_hold(*entry)).count() as u64;
-        };
-        let mut others = 0;
+    /// How many handles it has; and how many descriptors it may hold, or threads
+    /// that work on its files: each stream is one, as it may be a file's.
+    fn count(&mut self, table: &mut ResourceTable) -> (u64, u64) {
+        let (mut handles, mut held) = (0, 0);
         for entry in table.iter_mut() {
-            let Some(file) = file_of(entry) else {
-                others += u64::from(may_hold(entry));
-                continue;
-            };
-            let address = Arc::as_ptr(file).addr();
-            files.entry(address).or_insert_with(|| Arc::downgrade(file));
+            handles += 1;
+            match (&mut self.files, file_of(entry)) {
+                (Some(files), Some(file)) => {
+                    let address = Arc::as_ptr(file).addr();
+                    files.entry(address).or_insert_with(|| Arc::downgrade(file));
+                }
+                _ => held += u64::from(may_hold(entry)),
+            }
         }
-        files.retain(|_, file| file.strong_count() > 0);
-        // Each of its streams and of the operations that are under way has the
-        // file once more.
-        let shares = files.values().map(Weak::strong_count).sum::<usize>();
-        others + shares as u64 + self.connects.load(Relaxed)
+        if let Some(files) = &mut self.files {
+            files.retain(|_, file| file.strong_count() > 0);
+            // Each of its streams and of the operations that are under way has
+            // the file once more.
+            let shares = files.values().map(Weak::strong_count).sum::<usize>();
+            held += shares as u64 + self.connects.load(Relaxed);
+        }
+        (handles, held)
     }
 
     /// Claims so many in all. Whether it may have them.
