@@ -228,7 +228,7 @@ impl Deployment {
         if cgi::content_length(&request.params).is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge.into());
         }
-        self.customer.has_abandoned_too_much(&journal)?;
+        self.customer.check_abandoned(&journal)?;
         journal.set_stage(Stage::Queued);
         let came = Instant::now();
         let admitted = self.customer.gate().enter(&self.customer, &journal).await;

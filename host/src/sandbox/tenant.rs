@@ -198,7 +198,7 @@ impl Customer {
 
     /// The fault of a request that comes while too many of the tenant's
     /// operations on files go on without an end.
-    pub(super) fn has_abandoned_too_much(&self, journal: &Journal) -> Result<(), Fault> {
+    pub(super) fn check_abandoned(&self, journal: &Journal) -> Result<(), Fault> {
         if !self.tenant.abandoned().are_too_many() {
             return Ok(());
         }
