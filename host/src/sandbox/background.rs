@@ -24,9 +24,10 @@ use crate::message::BoxFuture;
 /// would starve a Python application on a machine whose database is busy.
 const NICENESS: i32 = 10;
 
-/// How many threads work on guests' files, at most: more than one tenant can keep
-/// waiting. They are started when they are needed, and end after 10 s.
-const FILE_THREADS_MAX: usize = 4096;
+/// How many threads a runtime may have that work on guests' files
+/// (`max_blocking_threads`): more than one tenant can keep waiting, on a pipe that
+/// nobody opens, say. They are started when they are needed, and end after 10 s.
+pub const FILE_THREADS_MAX: usize = 4096;
 
 /// How long a guest computes before it gives way to others, unless set. Most
 /// are done by then, and a tick of the engine's clock is half of it.

@@ -44,6 +44,7 @@ mod worlds;
 
 pub use account::Standing;
 pub use app::App;
+pub use background::FILE_THREADS_MAX;
 pub use compiler::Compiler;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Import, Inspection};

@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use fcgi_wasm::{AppFile, Catalogue, FastCgi, Http, Listener, Readiness, Server, Tenant, UnixPath};
+use fcgi_wasm::{
+    AppFile, Catalogue, FILE_THREADS_MAX, FastCgi, Http, Listener, Readiness, Server, Tenant,
+    UnixPath,
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
@@ -16,11 +19,6 @@ use crate::args::{Places, Serve};
 use crate::observing::{Observing, Wanted};
 use crate::signals::{Signals, Wish};
 use crate::{engine, hosting, log, starter, systemd};
-
-/// How many threads work on guests' files, at most: more than one tenant can keep
-/// waiting (on a pipe that nobody opens, say). They are started when they are
-/// needed, and end after 10 s.
-const FILE_THREADS_MAX: usize = 4096;
 
 pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     let fastcgi = starter::sockets()?;
