@@ -108,16 +108,10 @@ async fn ask(place: &Place, question: &Question, how: Closed) -> Result<Turn, St
         });
     }
     let mut sum = Turn::default();
-    let collect = async {
-        while let Some(asked) = asking.join_next().await {
-            let (answered, latencies) = asked.map_err(|error| error.to_string())??;
-            sum.answered += answered;
-            sum.latencies.extend(latencies);
-        }
-        Ok::<_, String>(())
-    };
-    let collected = timeout(how.time + LATE_MAX, collect).await;
-    collected.map_err(|_| UNANSWERED.to_owned())??;
+    for (answered, latencies) in collect(asking, how.time + LATE_MAX).await? {
+        sum.answered += answered;
+        sum.latencies.extend(latencies);
+    }
     sum.seconds = began.elapsed().as_secs_f64();
     Ok(sum)
 }
@@ -224,16 +218,25 @@ async fn ask_paced(
     if has_rest {
         return Err(format!("can not keep up with {rate:.0} requests/s"));
     }
-    let collect = async {
-        while let Some(asked) = asking.join_next().await {
-            let latencies = asked.map_err(|error| error.to_string())??;
-            paced.latencies.extend(latencies);
-        }
-        Ok::<_, String>(())
-    };
-    let collected = timeout(LATE_MAX, collect).await;
-    collected.map_err(|_| UNANSWERED.to_owned())??;
+    let latencies = collect(asking, LATE_MAX).await?;
+    paced.latencies = latencies.concat();
     Ok(paced)
+}
+
+/// What came of all that ask, if they are done in time.
+async fn collect<T: 'static>(
+    mut asking: JoinSet<Result<T, String>>,
+    time: Duration,
+) -> Result<Vec<T>, String> {
+    let all = async {
+        let mut all = Vec::new();
+        while let Some(asked) = asking.join_next().await {
+            all.push(asked.map_err(|error| error.to_string())??);
+        }
+        Ok(all)
+    };
+    let collected = timeout(time, all).await;
+    collected.map_err(|_| UNANSWERED.to_owned())?
 }
 
 /// Adds a permit whenever a question is due, and says how late each was. By a
