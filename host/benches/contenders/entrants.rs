@@ -96,65 +96,68 @@ impl Contender {
 /// Those that are up, and those that are left out, with the reason.
 pub(crate) type Entrants = (Vec<Contender>, Vec<(&'static str, String)>);
 
+/// How one is started.
+enum Start {
+    /// By our server, with a guest that only says hello, or one of the tests'.
+    Smallest(&'static str),
+    Guest(&'static str),
+    /// By `wasmtime serve`, with so many requests to an instance.
+    Wasmtime(&'static str, usize),
+    By(fn(&'static str, &Path) -> Result<Contender, String>),
+}
+use Start::{By, Guest, Smallest, Wasmtime};
+
+impl Start {
+    fn start(&self, name: &'static str, folder: &Path) -> Result<Contender, String> {
+        match *self {
+            Smallest(of) => smallest(name, of, folder),
+            Guest(of) => guest(name, of, folder),
+            Wasmtime(of, requests) => wasmtime(name, of, requests, folder),
+            By(start) => start(name, folder),
+        }
+    }
+}
+
 /// Starts all of them, with their files in this folder.
 pub(crate) fn start(folder: &Path) -> Entrants {
-    type Start = fn(&'static str, &Path) -> Result<Contender, String>;
     let all: &[(&'static str, Start)] = &[
-        (CEILING, static_file),
-        (LIMIT, |name, folder| {
-            let socket = folder.join("socket");
-            let program = std::env::current_exe().map_err(|error| error.to_string())?;
-            let process = listen(Command::new(program).arg("serve").arg(&socket), folder)?;
-            Ok(Contender::ours(name, socket, process))
-        }),
-        ("native contract", |name, folder| {
-            Ok(Contender {
-                answer: "Hello from /hello\nGET /hello:  + /hello\n",
-                ..smallest(name, "hello", folder)?
-            })
-        }),
-        ("wasi:http 0.2", |name, folder| {
-            smallest(name, "hello-http", folder)
-        }),
-        ("wasi:http 0.3", |name, folder| {
-            smallest(name, "hello-http3", folder)
-        }),
-        ("CGI program", |name, folder| {
-            smallest(name, "hello-cgi", folder)
-        }),
-        ("native contract, the tests' guest", |name, folder| {
-            guest(name, "naughty", folder)
-        }),
-        ("wasi:http 0.2, the tests' guest", |name, folder| {
-            guest(name, "naughty-http", folder)
-        }),
-        ("wasi:http 0.3, the tests' guest", |name, folder| {
-            guest(name, "naughty-http3", folder)
-        }),
-        ("CGI program, the tests' guest", |name, folder| {
-            guest(name, "naughty-cgi", folder)
-        }),
-        ("php-fpm", php_fpm),
-        ("Go net/http/fcgi", go),
-        ("fcgiwrap, a C program", fcgiwrap),
-        ("wasmtime serve, 0.2", |name, folder| {
-            wasmtime(name, "hello-http", 1, folder)
-        }),
-        ("wasmtime serve, 0.2, reusing", |name, folder| {
-            wasmtime(name, "hello-http", REUSES, folder)
-        }),
-        ("wasmtime serve, 0.3", |name, folder| {
-            wasmtime(name, "hello-http3", 1, folder)
-        }),
-        ("wasmtime serve, 0.3, reusing", |name, folder| {
-            wasmtime(name, "hello-http3", REUSES, folder)
-        }),
+        (CEILING, By(static_file)),
+        (LIMIT, By(limit)),
+        (
+            "native contract",
+            By(|name, folder| {
+                Ok(Contender {
+                    answer: "Hello from /hello\nGET /hello:  + /hello\n",
+                    ..smallest(name, "hello", folder)?
+                })
+            }),
+        ),
+        ("wasi:http 0.2", Smallest("hello-http")),
+        ("wasi:http 0.3", Smallest("hello-http3")),
+        ("CGI program", Smallest("hello-cgi")),
+        ("native contract, the tests' guest", Guest("naughty")),
+        ("wasi:http 0.2, the tests' guest", Guest("naughty-http")),
+        ("wasi:http 0.3, the tests' guest", Guest("naughty-http3")),
+        ("CGI program, the tests' guest", Guest("naughty-cgi")),
+        ("php-fpm", By(php_fpm)),
+        ("Go net/http/fcgi", By(go)),
+        ("fcgiwrap, a C program", By(fcgiwrap)),
+        ("wasmtime serve, 0.2", Wasmtime("hello-http", 1)),
+        (
+            "wasmtime serve, 0.2, reusing",
+            Wasmtime("hello-http", REUSES),
+        ),
+        ("wasmtime serve, 0.3", Wasmtime("hello-http3", 1)),
+        (
+            "wasmtime serve, 0.3, reusing",
+            Wasmtime("hello-http3", REUSES),
+        ),
     ];
     let (mut up, mut out) = (Vec::new(), Vec::new());
     for (index, (name, start)) in all.iter().enumerate() {
         let folder = folder.join(index.to_string());
         let made = fs::create_dir(&folder).map_err(|error| error.to_string());
-        match made.and_then(|()| start(name, &folder)) {
+        match made.and_then(|()| start.start(name, &folder)) {
             Ok(contender) => up.push(contender),
             Err(reason) => out.push((*name, reason)),
         }
@@ -176,6 +179,13 @@ pub(crate) fn write(path: &Path, content: &str) -> Result<(), String> {
 
 pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+fn limit(name: &'static str, folder: &Path) -> Result<Contender, String> {
+    let socket = folder.join("socket");
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let process = listen(Command::new(program).arg("serve").arg(&socket), folder)?;
+    Ok(Contender::ours(name, socket, process))
 }
 
 fn static_file(name: &'static str, folder: &Path) -> Result<Contender, String> {
