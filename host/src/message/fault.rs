@@ -6,8 +6,8 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::Response;
 use super::body::BodyError;
-use super::journal::printable;
 use super::pipe::Abandoned;
+use super::printable::printable;
 
 /// After how many seconds a visitor whom an overloaded server sent away
 /// should come back.

@@ -1,6 +1,5 @@
 //! What is said of one request beside its answer: messages and what it cost.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use super::Fault;
 use super::observer::{Observer, Observers};
+use super::printable::printable;
 
 /// The most bytes of messages that wait for a web server to take them. What
 /// is over that is dropped here; the server's own log has it.
@@ -269,23 +269,6 @@ impl Journal {
     }
 }
 
-/// The text with its control characters escaped, except for tabs: logs are
-/// read on terminals, which obey such characters.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |character: char| character.is_control() && character != '\t';
-    if !text.contains(is_unsafe) {
-        return text.into();
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match is_unsafe(character) {
-            true => escaped.extend(character.escape_default()),
-            false => escaped.push(character),
-        }
-    }
-    escaped.into()
-}
-
 impl Drop for Journal {
     fn drop(&mut self) {
         if !self.observers.is_empty() {
@@ -313,8 +296,8 @@ mod tests {
     #[test]
     fn conformance_88_control_characters_are_escaped() {
         let journal = Journal::new();
-        journal.say("red \u{1b}[31m\ttab é\r\nnext\0");
-        let expected = "red \\u{1b}[31m\ttab é\nnext\\u{0}\n";
+        journal.say("red \u{1b}[31m\ttab é\r\nnext\0 \u{202e}txt");
+        let expected = "red \\u{1b}[31m\ttab é\nnext\\u{0} \\u{202e}txt\n";
         assert_eq!(journal.take_messages(), expected.as_bytes());
     }
 

@@ -9,6 +9,7 @@ mod journal;
 mod observer;
 mod params;
 mod pipe;
+mod printable;
 
 use std::fmt;
 use std::future::Future;
@@ -20,10 +21,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub use body::{Body, BodyError, RequestBody, ResponseBody};
 pub use fault::Fault;
-pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Stage, Usage, printable};
+pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Stage, Usage};
 pub use observer::{Asked, Notice, Observer, Observers, Record};
 pub use params::Params;
 pub use pipe::{Abandoned, BodySender, Gone, PIPE_BYTES};
+pub(crate) use printable::is_command;
+pub use printable::printable;
 
 /// A future on the heap, as [`Handler::handle`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use super::json::Json;
-use crate::message::{Record, Role};
+use crate::message::{Record, Role, is_command};
 use crate::setup::SetupError;
 
 /// Apache's and nginx's "combined", which every analyser of logs reads.
@@ -263,7 +263,7 @@ fn escaped(text: &mut String, value: &str) {
         match character {
             '"' => text.push_str("\\\""),
             '\\' => text.push_str("\\\\"),
-            other if other.is_control() => text.extend(other.escape_default()),
+            other if is_command(other) => text.extend(other.escape_default()),
             other => text.push(other),
         }
     }

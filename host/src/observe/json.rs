@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::message::is_command;
+
 /// A JSON text that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Json {
@@ -98,10 +100,12 @@ impl Json {
             match character {
                 '"' => self.text.push_str("\\\""),
                 '\\' => self.text.push_str("\\\\"),
-                // Control characters must be escaped; those over 0x7f may
-                // command a terminal too.
-                other if other.is_control() => {
-                    let _ = write!(self.text, "\\u{:04x}", u32::from(other));
+                // Control characters must be escaped; others may command a
+                // terminal too.
+                other if is_command(other) => {
+                    for unit in other.encode_utf16(&mut [0; 2]) {
+                        let _ = write!(self.text, "\\u{unit:04x}");
+                    }
                 }
                 other => self.text.push(other),
             }
@@ -116,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_the_same() {
-        let nasty = "\"quoted\" \\ \n\t\0 \u{1b}[31m \u{9b} é 𝄞 </script>";
+        let nasty = "\"quoted\" \\ \n\t\0 \u{1b}[31m \u{9b} \u{202e} \u{e0041} é 𝄞 </script>";
         let text = Json::object(|json| {
             json.text(nasty, nasty);
             json.text_or_null("none", None);
@@ -132,6 +136,6 @@ mod tests {
         assert_eq!(read["numbers"], serde_json::json!([1, 2]));
         assert_eq!(read["objects"][1]["n"], 2);
         assert_eq!(read["yes"], true);
-        assert!(!text.contains(char::is_control));
+        assert!(!text.contains(is_command));
     }
 }

@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::instances;
 use super::load::{Code, Kind, Loaded};
 use super::runtime::Flavour;
-use crate::message::{Notice, Observer};
+use crate::message::{Notice, Observer, printable};
 use crate::setup::SetupError;
 
 /// The largest file in the text format, bytes. People write it by hand.
@@ -41,7 +41,7 @@ pub(super) fn code<'e>(
             "{name} is not compiled, because too many of {tenant}'s applications wait for that"
         )));
     };
-    tracing::info!("compiling {name}");
+    tracing::info!("compiling {}", printable(name));
     let began = Instant::now();
     let cannot = |error: String| SetupError::new(format!("{name} can not be compiled: {error}"));
     let (flavour, artifact) = match engine.compiler() {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use fcgi_wasm::{Inspection, Role};
+use fcgi_wasm::{Inspection, Role, printable};
 
 use crate::args::Check;
 use crate::engine;
@@ -39,7 +39,7 @@ fn write(inspection: &Inspection, out: &mut impl Write) -> std::io::Result<()> {
     }
     for (index, export) in inspection.exports.iter().enumerate() {
         let label = if index == 0 { "exports" } else { "" };
-        writeln!(out, "{label:<10} {export}")?;
+        writeln!(out, "{label:<10} {}", printable(export))?;
     }
     for (index, import) in inspection.imports.iter().enumerate() {
         let label = if index == 0 { "imports" } else { "" };
@@ -47,10 +47,11 @@ fn write(inspection: &Inspection, out: &mut impl Write) -> std::io::Result<()> {
             Some(grant) => format!("provided: {grant}"),
             None => "NOT PROVIDED".to_owned(),
         };
-        writeln!(out, "{label:<10} {:<45} {verdict}", import.name)?;
+        let name = printable(&import.name);
+        writeln!(out, "{label:<10} {name:<45} {verdict}")?;
     }
     match &inspection.problem {
         None => writeln!(out, "\nIt can be served."),
-        Some(problem) => writeln!(out, "\nIt can not be served: {problem}"),
+        Some(problem) => writeln!(out, "\nIt can not be served: {}", printable(problem)),
     }
 }

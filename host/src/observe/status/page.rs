@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::message::printable;
 use crate::observe::counts::HISTORY_SECONDS;
 use crate::observe::snapshot::{App, Running, Snapshot};
 
@@ -279,7 +280,7 @@ fn dim_zero(value: u64) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    let text = printable(text).replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -328,8 +329,8 @@ mod tests {
     #[test]
     fn what_visitors_choose_is_text_and_nothing_else() {
         assert_eq!(
-            escaped("<a href=\"x\">&"),
-            "&lt;a href=&quot;x&quot;&gt;&amp;"
+            escaped("<a href=\"x\">&\u{202e}"),
+            "&lt;a href=&quot;x&quot;&gt;&amp;\\u{202e}"
         );
     }
 

@@ -112,13 +112,17 @@ pub(crate) fn reopen() {
 
 /// The last words of a command that failed: the sentence, and its causes.
 pub(crate) fn fail(error: &anyhow::Error) {
+    // Names of files and of what components export may stand in it.
+    let sentence = format!("{error:#}");
+    let lines: Vec<_> = sentence.lines().map(fcgi_wasm::printable).collect();
+    let sentence = lines.join("\n");
     // Standard error may be closed, which is no reason to panic.
-    let _ = writeln!(std::io::stderr(), "fcgi-wasm: {error:#}");
+    let _ = writeln!(std::io::stderr(), "fcgi-wasm: {sentence}");
     // Or nobody reads it: spawn-fcgi and daemons have /dev/null there.
     if LOG
         .get()
         .is_some_and(|log| !log.destination.is_standard_error())
     {
-        tracing::error!("{error:#}");
+        tracing::error!("{sentence}");
     }
 }
