@@ -31,6 +31,7 @@ mod auth_request;
 mod authorizer_faults;
 mod authorizer_servers;
 mod authorizers;
+mod bombs;
 mod cgi;
 mod cgi_fcgi;
 mod commands;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         authorizer_faults::tests(),
         authorizer_servers::tests(),
         authorizers::tests(),
+        bombs::tests(),
         cgi_fcgi::tests(),
         cgi::tests(),
         commands::tests(),

@@ -17,8 +17,12 @@ use super::catalogue::{Catalogue, Shared};
 use super::retired;
 use super::source::{Source, Version};
 use super::stamp::Stamp;
-use crate::message::{BoxFuture, Fault, Handler, Request, Response};
+use crate::message::{BoxFuture, Fault, Handler, Request, Response, printable};
 use crate::setup::SetupError;
+
+/// The most that is kept and told of why a file is refused, bytes: names of a
+/// component's stand in it.
+const REASON_BYTES_MAX: usize = 4 * 1024;
 
 /// A place for one application. It is a handler: requests go to the version
 /// that it holds, or wait for the first one to be loaded. Clones are the same
@@ -252,7 +256,7 @@ impl Place {
             Ok(version) => {
                 let has_replaced = self.fill(version);
                 let what = if has_replaced { "replaced" } else { "loaded" };
-                tracing::debug!(app = %name, "{what}");
+                tracing::debug!(app = %printable(name), "{what}");
                 self.current
                     .load_full()
                     .ok_or_else(|| "it was unloaded at once".to_owned())
@@ -263,7 +267,8 @@ impl Place {
 
     /// Notes and logs that this is not served; only once, however often it is
     /// asked for.
-    fn refuse(&self, stamp: Option<Stamp>, reason: String, is_logged: bool) -> String {
+    fn refuse(&self, stamp: Option<Stamp>, mut reason: String, is_logged: bool) -> String {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         let refusal = (stamp, reason.clone());
         let before = self.state().refused.replace(refusal.clone());
         if is_logged && before != Some(refusal) {
@@ -271,7 +276,7 @@ impl Place {
                 true => "the new version is refused, and the old one goes on serving",
                 false => "it can not be loaded",
             };
-            tracing::warn!(app = %self.name, "{what}: {reason}");
+            tracing::warn!(app = %printable(&self.name), "{what}: {}", printable(&reason));
         }
         reason
     }
@@ -326,7 +331,7 @@ impl Place {
             self.current.swap(None)
         };
         if let Some(before) = before {
-            tracing::debug!(app = %self.name, "unloaded: {why}");
+            tracing::debug!(app = %printable(&self.name), "unloaded: {why}");
             let old = before.version.application.clone();
             self.shared.retired.keep(old);
         }

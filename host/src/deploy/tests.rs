@@ -16,7 +16,8 @@ use super::{Application, Catalogue, Refreshed, Slot, Source, Stamp, Version};
 use crate::message::{BoxFuture, Fault, Handler, Request, Response};
 use crate::setup::SetupError;
 
-/// An application that says what its file said; `broken` is refused.
+/// An application that says what its file said; what begins with `broken` is
+/// refused.
 #[derive(Clone)]
 struct Text {
     path: PathBuf,
@@ -45,8 +46,8 @@ impl Text {
     fn version(&self) -> Result<Version, SetupError> {
         let text = std::fs::read_to_string(&self.path);
         let text = text.map_err(|error| SetupError::new(error.to_string()))?;
-        if text == "broken" {
-            return Err(SetupError::new("it is broken"));
+        if text.starts_with("broken") {
+            return Err(SetupError::new(format!("it is {text}")));
         }
         let said = Said {
             text,
@@ -233,6 +234,9 @@ async fn what_was_never_loaded_is_a_503_until_its_file_changes() {
         assert_eq!(fault, Fault::Unloadable("it is broken".to_owned()));
     }
     assert_eq!(source.compiles.load(Ordering::Relaxed), 1);
+    deploy(&path, &format!("broken {}", "name ".repeat(100_000)));
+    let fault = ask(&slot).await.expect_err("broken");
+    assert!(fault.to_string().len() < 5000, "{fault}");
     deploy(&path, "whole");
     assert_eq!(ask(&slot).await.as_deref(), Ok("whole"));
 }

@@ -48,11 +48,18 @@ impl Ending {
 /// A fault after the answer was complete: only the log can be told.
 fn late_fault(fault: &Fault, journal: &Journal) {
     let request = journal.number();
-    let text = format!("after its answer was complete: {fault}");
+    let mut lines = fault.log_lines();
+    if let Some(cause) = lines.first_mut() {
+        cause.insert_str(0, "after its answer was complete: ");
+    }
     if !journal.is_muted() {
-        text.lines()
+        lines
+            .iter()
             .for_each(|line| tracing::warn!(request, "{line}"));
     }
-    journal.say(&format!("fcgi-wasm: request {request}: {text}"));
+    journal.say(&format!(
+        "fcgi-wasm: request {request}: {}",
+        lines.join("\n")
+    ));
     journal.fail(fault);
 }

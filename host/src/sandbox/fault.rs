@@ -1,6 +1,6 @@
 //! Names what went wrong with a guest, for the log.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use wasmtime::{Error, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -12,6 +12,10 @@ use crate::policy::Policy;
 /// The most frames of a backtrace in the log: an endless recursion has
 /// thousands, all alike.
 const FRAMES_MAX: usize = 32;
+
+/// The most of one function's name in it, bytes: a compiler makes long ones, and
+/// a short one can be demangled to a megabyte.
+const NAME_BYTES_MAX: usize = 1024;
 
 /// The guest says itself that it failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +78,7 @@ fn describe(error: &Error) -> String {
 pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
     let mut unnamed = 0;
     for (number, frame) in backtrace.frames().iter().take(FRAMES_MAX).enumerate() {
-        let Some(name) = frame.func_name() else {
+        let Some(frame_name) = frame.func_name() else {
             unnamed += 1;
             continue;
         };
@@ -83,9 +87,10 @@ pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
             Some(format!(" ({file}:{})", symbol.line().unwrap_or_default()))
         });
         let place = place.unwrap_or_default();
-        // Writing to a string does not fail.
-        let name = rustc_demangle::demangle(name);
-        let _ = write!(text, "\n  {number}: {name:#}{place}");
+        let mut name = Name::default();
+        // It fails where the name is cut.
+        let _ = write!(name, "{:#}", rustc_demangle::demangle(frame_name));
+        let _ = write!(text, "\n  {number}: {}{place}", name.0);
     }
     if unnamed > 0 {
         let _ = write!(
@@ -96,5 +101,21 @@ pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
     let left_out = backtrace.frames().len().saturating_sub(FRAMES_MAX);
     if left_out > 0 {
         let _ = write!(text, "\n  and {left_out} more");
+    }
+}
+
+/// A function's name, as much of it as is told.
+#[derive(Default)]
+struct Name(String);
+
+impl Write for Name {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = NAME_BYTES_MAX - self.0.len();
+        if more.len() <= room {
+            self.0.push_str(more);
+            return Ok(());
+        }
+        self.0.push_str(&more[..more.floor_char_boundary(room)]);
+        Err(fmt::Error)
     }
 }
