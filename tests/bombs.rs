@@ -8,7 +8,11 @@ use crate::support::local::Local;
 use crate::support::two::engine;
 use crate::support::web_server::*;
 
-tests![names_in_a_backtrace_are_short_and_safe,];
+tests![
+    names_in_a_backtrace_are_short_and_safe,
+    more_is_not_written_than_was_allowed,
+    a_message_without_an_end_is_cut,
+];
 
 /// Serves a module or component in the text format.
 fn serve(text: &str, policy: Policy) -> Local {
@@ -35,5 +39,101 @@ fn names_in_a_backtrace_are_short_and_safe() -> Outcome {
         "{log}"
     );
     assert!(log.contains("\n  1: xxx") && log.len() < 2000, "{log}");
+    Ok(())
+}
+
+/// A CGI program for WASI 0.2 that writes to standard output or error without
+/// asking how much it may.
+fn writes(stream: &str, bytes: u32, times: u32) -> String {
+    format!(
+        "(component
+            (import \"wasi:io/error@0.2.0\" (instance $error (export \"error\" (type (sub resource)))))
+            (alias export $error \"error\" (type $error))
+            (import \"wasi:io/streams@0.2.0\" (instance $streams
+                (export \"output-stream\" (type $stream (sub resource)))
+                (alias outer 1 $error (type $error))
+                (type $failure (variant
+                    (case \"last-operation-failed\" (own $error)) (case \"closed\")))
+                (export \"stream-error\" (type $stream-error (eq $failure)))
+                (export \"[method]output-stream.write\" (func
+                    (param \"self\" (borrow $stream)) (param \"contents\" (list u8))
+                    (result (result (error $stream-error)))))))
+            (alias export $streams \"output-stream\" (type $stream))
+            (import \"wasi:cli/{stream}@0.2.0\" (instance $std
+                (alias outer 1 $stream (type $stream))
+                (export \"get-{stream}\" (func (result (own $stream))))))
+            (core module $memory (memory (export \"memory\") 2000)
+                (data (i32.const 16) \"content-type: a/b\\n\\n\"))
+            (core instance $memory (instantiate $memory))
+            (alias core export $memory \"memory\" (core memory $bytes))
+            (core func $write (canon lower (func $streams \"[method]output-stream.write\")
+                (memory $bytes)))
+            (core func $get (canon lower (func $std \"get-{stream}\")))
+            (core module $main
+                (import \"\" \"get\" (func $get (result i32)))
+                (import \"\" \"write\" (func $write (param i32 i32 i32 i32)))
+                (func (export \"run\") (result i32) (local $stream i32) (local $left i32)
+                    (local.set $stream (call $get))
+                    (local.set $left (i32.const {times}))
+                    (loop $next
+                        (call $write (local.get $stream) (i32.const 16) (i32.const {bytes})
+                            (i32.const 0))
+                        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                        (br_if $next (local.get $left)))
+                    (i32.const 0)))
+            (core instance $main (instantiate $main (with \"\" (instance
+                (export \"get\" (func $get)) (export \"write\" (func $write))))))
+            (func $run (result (result)) (canon lift (core func $main \"run\")))
+            (instance (export \"wasi:cli/run@0.2.0\") (export \"run\" (func $run))))"
+    )
+}
+
+fn more_is_not_written_than_was_allowed() -> Outcome {
+    for (stream, bytes, times) in [
+        ("stdout", 100_000_000, 1),
+        // Each of them is small enough, but nobody takes them away.
+        ("stdout", 60_000, 100_000),
+        ("stderr", 100_000_000, 1),
+    ] {
+        let local = serve(&writes(stream, bytes, times), Policy::strict());
+        let answer = local.ask(1, &get(1, "/", false));
+        assert_eq!(answer.status(), 502, "{stream}: {answer:?}");
+        assert!(answer.log().contains("check-write"), "{}", answer.log());
+    }
+    Ok(())
+}
+
+fn a_message_without_an_end_is_cut() -> Outcome {
+    let log = |bytes: u32| {
+        format!(
+            "(component
+                (import \"wasi:logging/logging@0.1.0-draft\" (instance $logging
+                    (type $levels (enum
+                        \"trace\" \"debug\" \"info\" \"warn\" \"error\" \"critical\"))
+                    (export \"level\" (type $level (eq $levels)))
+                    (export \"log\" (func (param \"level\" $level)
+                        (param \"context\" string) (param \"message\" string)))))
+                (core module $memory (memory (export \"memory\") 2000))
+                (core instance $memory (instantiate $memory))
+            (alias core export $memory \"memory\" (core memory $bytes))
+                (core func $log (canon lower (func $logging \"log\") (memory $bytes)))
+                (core module $main
+                    (import \"\" \"log\" (func $log (param i32 i32 i32 i32 i32)))
+                    (import \"\" \"memory\" (memory 2000))
+                    (func (export \"run\") (result i32)
+                        (memory.fill (i32.const 0) (i32.const 120) (i32.const {bytes}))
+                        (call $log (i32.const 2)
+                            (i32.const 0) (i32.const 1) (i32.const 0) (i32.const {bytes}))
+                        (i32.const 1)))
+                (core instance $main (instantiate $main (with \"\" (instance
+                    (export \"log\" (func $log)) (export \"memory\" (memory $bytes))))))
+                (func $run (result (result)) (canon lift (core func $main \"run\")))
+                (instance (export \"wasi:cli/run@0.2.0\") (export \"run\" (func $run))))"
+        )
+    };
+    let policy = Policy::strict().log_max(1024 * 1024);
+    let answer = serve(&log(100_000_000), policy).ask(1, &get(1, "/", false));
+    assert_eq!(answer.status(), 502);
+    assert!(answer.log().contains("[info] x: xxx"));
     Ok(())
 }

@@ -13,11 +13,9 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 
 use super::incoming::Incoming;
 use super::reply::Reply;
+use super::stdio::{TOO_MUCH, WRITE_BYTES_MAX};
 use crate::cgi;
 use crate::message::{BodyError, Fault};
-
-/// How much one write takes, bytes.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// The request's body. All streams made of it share it.
 #[derive(Clone)]
@@ -93,6 +91,8 @@ impl AsyncRead for CgiInput {
 pub(super) struct CgiOutput {
     reply: Reply,
     stage: Arc<Mutex<Stage>>,
+    /// How much may be written without asking again, bytes.
+    permit: usize,
 }
 
 enum Stage {
@@ -109,6 +109,7 @@ impl CgiOutput {
         Self {
             reply,
             stage: Arc::new(Mutex::new(Stage::Head(Vec::new()))),
+            permit: 0,
         }
     }
 
@@ -210,6 +211,10 @@ impl Pollable for CgiOutput {
 
 impl OutputStream for CgiOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let Some(left) = self.permit.checked_sub(bytes.len()) else {
+            return Err(StreamError::Trap(wasmtime::format_err!("{TOO_MUCH}")));
+        };
+        self.permit = left;
         self.write_some(bytes);
         Ok(())
     }
@@ -221,11 +226,12 @@ impl OutputStream for CgiOutput {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let mut cx = Context::from_waker(Waker::noop());
-        match self.poll_room(&mut cx) {
-            Poll::Pending => Ok(0),
-            Poll::Ready(Ok(())) => Ok(WRITE_BYTES_MAX),
-            Poll::Ready(Err(())) => Err(StreamError::Closed),
-        }
+        self.permit = match self.poll_room(&mut cx) {
+            Poll::Pending => 0,
+            Poll::Ready(Ok(())) => WRITE_BYTES_MAX,
+            Poll::Ready(Err(())) => return Err(StreamError::Closed),
+        };
+        Ok(self.permit)
     }
 }
 
@@ -237,9 +243,10 @@ impl AsyncWrite for CgiOutput {
     ) -> Poll<io::Result<usize>> {
         self.poll_room(cx).map(|room| match room {
             Ok(()) => {
-                self.write_some(Bytes::copy_from_slice(bytes));
+                let taken = bytes.len().min(WRITE_BYTES_MAX);
+                self.write_some(Bytes::copy_from_slice(&bytes[..taken]));
                 self.flush_soon();
-                Ok(bytes.len())
+                Ok(taken)
             }
             Err(()) => Err(io::ErrorKind::BrokenPipe.into()),
         })

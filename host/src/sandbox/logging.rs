@@ -5,6 +5,10 @@ use wasmtime::{Result, StoreContextMut};
 
 use super::guest::Guest;
 
+/// How much is taken of a context and of a message, bytes: a log's line is much
+/// shorter.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+
 /// `level` of `wasi:logging/logging@0.1.0-draft`.
 #[derive(Clone, Copy, ComponentType, Debug, Lift)]
 #[component(enum)]
@@ -31,7 +35,10 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     logging.func_wrap(
         "log",
         |mut store: StoreContextMut<Guest>, line: (Level, String, String)| {
-            let (level, context, message) = line;
+            let (level, mut context, mut message) = line;
+            for text in [&mut context, &mut message] {
+                text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+            }
             let level = format!("{level:?}").to_lowercase();
             let line = match context.as_str() {
                 "" => format!("[{level}] {message}\n"),

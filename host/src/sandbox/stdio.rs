@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use memchr::memchr;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::account::Account;
 use super::tenant::Customer;
@@ -18,8 +19,12 @@ use crate::message::{Journal, printable};
 /// The longest line, bytes; what is longer is cut in two.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
-/// How much one write takes, bytes; wasi-libc writes 4 KiB.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// How much one write takes, bytes; wasi-libc writes 4 KiB. Nobody else has a
+/// turn on this thread meanwhile.
+pub(super) const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a guest ends that writes more at once than it was told that it may.
+pub(super) const TOO_MUCH: &str = "it writes more than `check-write` has allowed";
 
 /// What a line costs of the limit beside its bytes: the log adds the time, the
 /// request and more to each.
@@ -72,40 +77,43 @@ impl LogStream {
 }
 
 impl Lines {
-    fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (line, is_whole) = match part.strip_suffix(b"\n") {
-                Some(line) => (line, true),
-                None => (part, false),
-            };
-            self.begun.extend_from_slice(line);
-            while self.begun.len() > LINE_BYTES_MAX {
-                let rest = self.begun.split_off(LINE_BYTES_MAX);
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = LINE_BYTES_MAX - self.begun.len();
+            let near = &bytes[..bytes.len().min(room + 1)];
+            if let Some(end) = memchr(b'\n', near) {
+                self.begun.extend_from_slice(&bytes[..end]);
                 self.tell();
-                self.begun = rest;
+                bytes = &bytes[end + 1..];
+                continue;
             }
-            if is_whole {
+            let (now, rest) = bytes.split_at(bytes.len().min(room));
+            self.begun.extend_from_slice(now);
+            if !rest.is_empty() {
                 self.tell();
             }
+            bytes = rest;
         }
     }
 
     fn tell(&mut self) {
         let line = std::mem::take(&mut self.begun);
         if !line.is_empty() {
-            self.log.tell(&printable(&String::from_utf8_lossy(&line)));
+            self.log.tell(&line);
         }
     }
 }
 
 impl Log {
     /// Only the guest's own task writes, so that nothing is counted twice.
-    fn tell(&self, line: &str) {
+    fn tell(&self, line: &[u8]) {
         let left = self.bytes_left.load(Ordering::Relaxed);
         if left == 0 {
             self.journal.note_dropped_line();
             return;
         }
+        let line = &*String::from_utf8_lossy(line);
+        let line = &*printable(line);
         let request = self.journal.number();
         let cost = line.len() + LINE_COST_BYTES;
         let customer = self.customer.as_ref();
@@ -162,19 +170,32 @@ impl StdoutStream for LogStream {
 }
 
 impl LogStream {
-    pub(super) fn write_now(&self, bytes: &[u8]) {
-        self.lock().write(bytes);
+    /// Writes a message, of which a write's worth is taken.
+    pub(super) fn write_now(&self, message: &[u8]) {
+        let taken = message.len().min(WRITE_BYTES_MAX);
+        let mut lines = self.lock();
+        lines.write(&message[..taken]);
+        if taken < message.len() {
+            lines.write(b" (cut)\n");
+        }
     }
 }
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for LogStream {
-    async fn ready(&mut self) {}
+    /// Always, but now and then others are first: one call of WASI 0.1 can write
+    /// all of a guest's memory.
+    async fn ready(&mut self) {
+        tokio::task::coop::consume_budget().await;
+    }
 }
 
 impl OutputStream for LogStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.write_now(&bytes);
+        if bytes.len() > WRITE_BYTES_MAX {
+            return Err(StreamError::Trap(wasmtime::format_err!("{TOO_MUCH}")));
+        }
+        self.lock().write(&bytes);
         Ok(())
     }
 
@@ -193,8 +214,9 @@ impl AsyncWrite for LogStream {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.write_now(bytes);
-        Poll::Ready(Ok(bytes.len()))
+        let taken = bytes.len().min(WRITE_BYTES_MAX);
+        self.lock().write(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -213,7 +235,7 @@ mod tests {
     fn written(bytes_max: usize, writes: &[&[u8]]) -> String {
         let journal = Arc::new(Journal::new());
         let stream = LogStream::new(journal.clone(), bytes_max, None);
-        writes.iter().for_each(|bytes| stream.write_now(bytes));
+        writes.iter().for_each(|bytes| stream.lock().write(bytes));
         drop(stream);
         String::from_utf8(journal.take_messages()).expect("text")
     }
@@ -233,6 +255,20 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_cut_and_a_write_taken_in_part() {
+        let journal = Arc::new(Journal::new());
+        let mut stream = LogStream::new(journal.clone(), usize::MAX, None);
+        let long = vec![b'\n'; WRITE_BYTES_MAX + 1];
+        stream.write_now(&long);
+        assert_eq!(journal.take_messages(), b" (cut)\n");
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        let written = Pin::new(&mut stream).poll_write(cx, &long);
+        assert!(matches!(written, Poll::Ready(Ok(WRITE_BYTES_MAX))));
+        let written = OutputStream::write(&mut stream, long.into());
+        assert!(matches!(written, Err(StreamError::Trap(_))));
+    }
+
+    #[test]
     fn what_is_over_the_limit_is_dropped_with_one_note() {
         let two_lines = 2 * LINE_COST_BYTES;
         let text = written(two_lines + 10, &[b"12345\n", b"123456\n", b"1\n", b"2\n"]);
@@ -245,9 +281,9 @@ mod tests {
         let journal = Arc::new(Journal::new());
         let one = LogStream::new(journal.clone(), 1000, None);
         let two = one.other();
-        one.write_now(b"half of ");
-        two.write_now(b"other\n");
-        one.write_now(b"one\n");
+        one.lock().write(b"half of ");
+        two.lock().write(b"other\n");
+        one.lock().write(b"one\n");
         assert_eq!(journal.take_messages(), b"other\nhalf of one\n");
     }
 }
