@@ -42,6 +42,7 @@ mod doctor;
 mod documents;
 mod examples;
 mod filters;
+mod freshness;
 mod grants;
 mod guests;
 mod holdings;
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
         documents::tests(),
         examples::tests(),
         filters::tests(),
+        freshness::tests(),
         grants::tests(),
         guests::tests(),
         holdings::tests(),

@@ -15,6 +15,7 @@ mod casting;
 mod cgi_io;
 mod compile;
 mod compiler;
+mod dirty_pages;
 mod ending;
 mod engine;
 mod fault;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasmtime::component;
 use wasmtime::{Config, Enabled, EngineWeak, PoolingAllocationConfig};
 
+use super::dirty_pages;
 use super::guest::Guest;
 use super::instances::STACKS_MAX;
 use super::worlds;
@@ -189,7 +190,10 @@ fn pool(flavour: Flavour, instances_max: usize) -> PoolingAllocationConfig {
         .max_unused_warm_slots(instances)
         .linear_memory_keep_resident(memory_kept(instances))
         .table_keep_resident(TABLE_KEPT_BYTES)
-        .pagemap_scan(Enabled::Auto);
+        .pagemap_scan(match dirty_pages::are_found() {
+            true => Enabled::Yes,
+            false => Enabled::No,
+        });
     pool
 }
 
@@ -197,7 +201,7 @@ fn pool(flavour: Flavour, instances_max: usize) -> PoolingAllocationConfig {
 /// machine allows, where the system can tell which pages were written (Linux
 /// 6.7). Elsewhere all of it would be copied, written or not.
 fn memory_kept(instances: u32) -> usize {
-    if !PoolingAllocationConfig::is_pagemap_scan_available() {
+    if !dirty_pages::are_found() {
         return MEMORY_KEPT_BYTES_MIN;
     }
     let system = rustix::system::sysinfo();
