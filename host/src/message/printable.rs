@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text with its [commands](is_command) escaped, except for tabs: logs are
+/// The text with its commands escaped, except for tabs: logs are
 /// read on terminals, which obey such characters.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character: char| is_command(character) && character != '\t';
