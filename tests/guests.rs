@@ -100,7 +100,8 @@ fn a_small_answer_leaves_as_one_in_each_world() -> Outcome {
         let answers: Vec<_> = (0..20)
             .map(|_| program.ask(&get(1, "/hello", false)))
             .collect();
-        assert!(answers.iter().all(|answer| answer.text() == "hello\n"));
+        let is_whole = |answer: &Answer| answer.text() == "hello\n";
+        assert!(answers.iter().all(is_whole), "{app}");
         // The second is the stream's end.
         let is_one = |answer: &&Answer| answer.kinds == [STDOUT, STDOUT, END_REQUEST];
         let ones = answers.iter().filter(is_one).count();
