@@ -22,20 +22,23 @@ const TARGET_BYTES_MAX: usize = 65_533;
 ///
 /// `BadRequest` if a path contains a NUL; `RequestTooLarge` over 64 KiB.
 pub fn target(params: &Params) -> Result<String, Fault> {
-    let get = |name| params.get(name).unwrap_or_default();
-    let path = [get("SCRIPT_NAME"), get("PATH_INFO")].concat();
-    let uri = params.get("REQUEST_URI").map(origin_form);
-    for name in ["SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "QUERY_STRING"] {
-        if get(name).contains(&0) {
+    let names = ["SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "QUERY_STRING"];
+    let values = names.map(|name| params.get(name));
+    for (name, value) in names.iter().zip(values) {
+        if value.unwrap_or_default().contains(&0) {
             return Err(Fault::BadRequest(format!("{name} contains a NUL byte")));
         }
     }
-    let target = match uri {
+    let [script_name, path_info, uri, query] = values;
+    let path = [script_name, path_info].map(Option::unwrap_or_default);
+    let path = path.concat();
+    // Whether the web server says more of the path than REQUEST_URI: an
+    // authorizer gets neither (FastCGI §6.3).
+    let says_path = script_name.or(path_info).is_some();
+    let target = match uri.map(origin_form) {
         Some(b"*") => "*".to_owned(),
-        Some(uri) if has_path(uri, &path) || !says_path(params) => {
-            keep(uri, params.get("QUERY_STRING"))
-        }
-        _ => rebuild(&path, without_fragment(get("QUERY_STRING"))),
+        Some(uri) if !says_path || has_path(uri, &path) => keep(uri, query),
+        _ => rebuild(&path, without_fragment(query.unwrap_or_default())),
     };
     if target.len() > TARGET_BYTES_MAX {
         return Err(Fault::RequestTooLarge {
@@ -44,12 +47,6 @@ pub fn target(params: &Params) -> Result<String, Fault> {
         });
     }
     Ok(target)
-}
-
-/// Whether the web server says more of the path than REQUEST_URI: an authorizer
-/// gets neither (FastCGI §6.3).
-fn says_path(params: &Params) -> bool {
-    params.get("SCRIPT_NAME").is_some() || params.get("PATH_INFO").is_some()
 }
 
 /// Path and query without scheme, authority and fragment: Apache, h2o and
@@ -180,16 +177,35 @@ pub fn encode_path(path: &[u8]) -> String {
 
 /// Escapes what may not stand in a URI (RFC 3986 §2) and what is in `also`.
 fn encode_into(bytes: &[u8], also: &[u8], out: &mut String) {
-    for &byte in bytes {
-        let is_legal = (0x21..0x7f).contains(&byte) && !b"\"#<>\\^`{|}".contains(&byte);
-        if is_legal && !also.contains(&byte) {
-            out.push(byte.into());
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
+    let is_kept = |byte: &u8| MAY_STAND_IN_URI[usize::from(*byte)] && !also.contains(byte);
+    let mut rest = bytes;
+    loop {
+        let kept = rest.iter().position(|byte| !is_kept(byte));
+        let (kept, after) = rest.split_at(kept.unwrap_or(rest.len()));
+        // All of it is ASCII.
+        out.push_str(str::from_utf8(kept).unwrap_or_default());
+        let Some((&byte, after)) = after.split_first() else {
+            return;
+        };
+        // Writing to a string does not fail.
+        let _ = write!(out, "%{byte:02X}");
+        rest = after;
     }
 }
+
+/// Which bytes need no escape in a URI. A request has up to thousands of them.
+const MAY_STAND_IN_URI: [bool; 256] = {
+    let mut may_stand = [false; 256];
+    let mut byte = 0x21;
+    while byte < 0x7f {
+        may_stand[byte as usize] = !matches!(
+            byte,
+            b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        );
+        byte += 1;
+    }
+    may_stand
+};
 
 #[cfg(test)]
 mod tests {
