@@ -34,6 +34,9 @@ const ALWAYS: &[(&str, &str)] = &[
     ("SERVER_SOFTWARE", "fcgi-wasm"),
 ];
 
+/// How the variables of header fields begin (§4.1.18).
+const HEADER_PREFIX: &str = "HTTP_";
+
 /// The request's params as environment variables, each name once.
 ///
 /// Left out are what the web server's own process has, `HTTP_PROXY` (httpoxy)
@@ -45,7 +48,7 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
     let mut variables: Vec<(String, String)> = Vec::with_capacity(48);
     for (name, value) in params.iter() {
         let is_content = matches!(name, b"CONTENT_LENGTH" | b"CONTENT_TYPE");
-        if is_content || name.starts_with(b"HTTP_") {
+        if is_content || name.starts_with(HEADER_PREFIX.as_bytes()) {
             continue;
         }
         let name = text(name);
@@ -60,26 +63,19 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
     if let Some(bytes) = content_length(params) {
         variables.push(("CONTENT_LENGTH".to_owned(), bytes.to_string()));
     }
-    let others = variables.len();
     for (name, value) in request_headers(params) {
-        if matches!(name.as_str(), "content-type" | "content-length") {
-            continue;
-        }
-        let variable = header_variable(&name);
-        let mut headers = variables[others..].iter_mut();
-        match headers.find(|(known, _)| *known == variable) {
-            Some((_, before)) => {
-                before.push_str(", ");
-                before.push_str(&text(&value));
-            }
-            None => variables.push((variable, text(&value).into_owned())),
+        if !matches!(name.as_str(), "content-type" | "content-length") {
+            variables.push((header_variable(&name), text(&value).into_owned()));
         }
     }
-    // Stable, so that the last one of a name is the last one still.
+    // Stable, so that those of a name are in their order still.
     variables.sort_by(|(one, _), (other, _)| one.cmp(other));
     variables.dedup_by(|later, earlier| {
         let is_same = later.0 == earlier.0;
-        if is_same {
+        if is_same && later.0.starts_with(HEADER_PREFIX) {
+            earlier.1.push_str(", ");
+            earlier.1.push_str(&later.1);
+        } else if is_same {
             std::mem::swap(later, earlier);
         }
         is_same
@@ -94,8 +90,8 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
 
 /// What the variable of a header field is called (§4.1.18).
 fn header_variable(name: &str) -> String {
-    let mut variable = String::with_capacity("HTTP_".len() + name.len());
-    variable.push_str("HTTP_");
+    let mut variable = String::with_capacity(HEADER_PREFIX.len() + name.len());
+    variable.push_str(HEADER_PREFIX);
     variable.extend(name.chars().map(|character| match character {
         '-' => '_',
         other => other.to_ascii_uppercase(),
@@ -159,14 +155,16 @@ mod tests {
     fn repeated_headers_are_joined_and_empty_content_fields_left_out() {
         let pairs: &[(&str, &[u8])] = &[
             ("HTTP_X", b"1"),
+            ("HTTP_Y", b"y"),
             ("HTTP_X", b"2"),
             ("HTTP_COOKIE", b"a=1"),
+            ("HTTP_X", b"3"),
             ("HTTP_COOKIE", b"b=2"),
             ("CONTENT_TYPE", b""),
             ("CONTENT_LENGTH", b""),
             ("HTTP_CONTENT_LENGTH", b"5"),
         ];
-        assert_eq!(value(pairs, "HTTP_X").as_deref(), Some("1, 2"));
+        assert_eq!(value(pairs, "HTTP_X").as_deref(), Some("1, 2, 3"));
         assert_eq!(value(pairs, "HTTP_COOKIE").as_deref(), Some("a=1; b=2"));
         for name in ["CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"] {
             assert_eq!(value(pairs, name), None, "{name}");
