@@ -1,5 +1,9 @@
 //! What one instance may take: memory, and time on a processor.
 
+mod memory;
+
+pub(super) use memory::MemoryLimit;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -7,18 +11,14 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline};
 
-use super::account::MEMORY_SUM;
 use super::background::{is_background, thread_time};
 use super::guest::Guest;
 use super::place::Claim;
 use super::slow;
 use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
-
-/// Bytes of host memory that one element of a table takes.
-const TABLE_ELEMENT_BYTES: u64 = 8;
 
 /// How often a guest looks whether its owner may compute again, at most and at
 /// least.
@@ -218,11 +218,7 @@ impl Meter {
         bytes_max: u64,
         claim: Option<Claim>,
     ) -> MemoryLimit {
-        MemoryLimit {
-            meter: self,
-            bytes_max,
-            claim,
-        }
+        MemoryLimit::new(self, bytes_max, claim)
     }
 
     /// Has the guest in `store` interrupted at each tick of the engine's
@@ -290,66 +286,6 @@ impl Meter {
             true => thread_time(),
             false => self.now(),
         }
-    }
-}
-
-/// See [`Meter::limit_memory`].
-#[derive(Debug)]
-pub(super) struct MemoryLimit {
-    meter: Arc<Meter>,
-    pub(super) bytes_max: u64,
-    /// On the accounts of who pays, until the instance is gone.
-    claim: Option<Claim>,
-}
-
-impl MemoryLimit {
-    /// Takes so much more, if it may have it.
-    pub(super) fn grow(&mut self, more: u64) -> bool {
-        let bytes = self.meter.memory_bytes.load(Relaxed);
-        let bytes = bytes.saturating_add(more);
-        if bytes > self.bytes_max {
-            self.meter.was_refused_memory.store(true, Relaxed);
-            return false;
-        }
-        if let Some(claim) = &mut self.claim
-            && let Err(account) = claim.grow_to(bytes)
-        {
-            self.meter.was_refused_memory.store(true, Relaxed);
-            let _ = self.meter.memory_fault.get_or_init(|| {
-                let detail = account.describe(MEMORY_SUM);
-                account.exceeded(MEMORY_SUM, detail, &self.meter.journal)
-            });
-            return false;
-        }
-        self.meter.memory_bytes.store(bytes, Relaxed);
-        self.meter.memory_bytes_peak.fetch_max(bytes, Relaxed);
-        true
-    }
-}
-
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        // What its own maximum forbids will not happen, and is not counted.
-        let is_possible = maximum.is_none_or(|maximum| desired <= maximum);
-        Ok(is_possible && self.grow(desired.saturating_sub(current) as u64))
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let elements = desired.saturating_sub(current) as u64;
-        Ok(self.grow(elements.saturating_mul(TABLE_ELEMENT_BYTES)))
     }
 }
 
