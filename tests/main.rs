@@ -51,6 +51,7 @@ mod hosting;
 mod hosting_logs;
 mod hosting_places;
 mod limits;
+mod listings;
 mod log_places;
 mod logging;
 mod managers;
@@ -116,6 +117,7 @@ fn main() -> ExitCode {
         hosting_logs::tests(),
         hosting_places::tests(),
         limits::tests(),
+        listings::tests(),
         log_places::tests(),
         logging::tests(),
         managers::tests(),

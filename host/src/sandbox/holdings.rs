@@ -18,6 +18,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::{p2, sockets};
 
 use super::account::DESCRIPTORS;
+use super::folders::EntryStream;
 use super::limits::{MemoryLimit, Meter};
 use super::runtime::Flavour;
 use crate::message::Fault;
@@ -93,11 +94,12 @@ impl Holdings {
     /// How many handles it has; and how many descriptors it may hold, or threads
     /// that work on its files: each stream is one, as it may be a file's.
     fn count(&mut self, table: &mut ResourceTable) -> (u64, u64) {
-        let (mut handles, mut held) = (0, 0);
+        let (mut handles, mut held, mut files_in_table) = (0, 0, 0);
         for entry in table.iter_mut() {
             handles += 1;
             match (&mut self.files, file_of(entry)) {
                 (Some(files), Some(file)) => {
+                    files_in_table += 1;
                     let address = Arc::as_ptr(file).addr();
                     files.entry(address).or_insert_with(|| Arc::downgrade(file));
                 }
@@ -108,8 +110,10 @@ impl Holdings {
             files.retain(|_, file| file.strong_count() > 0);
             // Each of its streams and of the operations that are under way has
             // the file once more.
-            let shares = files.values().map(Weak::strong_count).sum::<usize>();
-            held += shares as u64 + self.connects.load(Relaxed);
+            let shares = files.values().map(Weak::strong_count).sum::<usize>() as u64;
+            held += shares + self.connects.load(Relaxed);
+            // Those in the table are counted already.
+            handles += shares.saturating_sub(files_in_table);
         }
         (handles, held)
     }
@@ -207,6 +211,7 @@ fn file_of(resource: &(dyn Any + Send)) -> Option<&Arc<File>> {
 /// Whether this resource is one that has a descriptor, or may have.
 fn may_hold(resource: &(dyn Any + Send)) -> bool {
     resource.is::<Descriptor>()
+        || resource.is::<EntryStream>()
         || resource.is::<p2::DynInputStream>()
         || resource.is::<p2::DynOutputStream>()
         || resource.is::<p2::TcpSocket>()

@@ -1,5 +1,11 @@
-//! `wasi:filesystem/preopens`: the folders that a guest was granted, and a
-//! word about the flag where there are none.
+//! The folders that a guest was granted: what it is told of them, a word about
+//! the flag where there are none, and how it lists them.
+
+mod listing;
+mod wasi02;
+mod wasi03;
+
+pub(super) use wasi02::EntryStream;
 
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
@@ -9,13 +15,24 @@ use wasmtime_wasi::{p2, p3};
 use super::guest::Guest;
 use super::runtime::Flavour;
 
-/// Puts a hint before what wasmtime has for this: a guest's C library asks once,
-/// and then tells each file that it does not exist without asking us.
+/// Puts what is ours before or in the place of what wasmtime has for this.
 pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
+    linker.allow_shadowing(true);
+    link_preopens(linker, flavour)?;
+    wasi02::link(linker)?;
+    if flavour == Flavour::Concurrent {
+        wasi03::link(linker)?;
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Puts a hint before `wasi:filesystem/preopens`: a guest's C library asks once,
+/// and then tells each file that it does not exist without asking us.
+fn link_preopens(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
     use p2::bindings::filesystem::preopens::Host as Host02;
     use p3::bindings::filesystem::preopens::Host as Host03;
 
-    linker.allow_shadowing(true);
     let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.12")?;
     preopens.func_wrap(
         "get-directories",
@@ -36,6 +53,5 @@ pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
             },
         )?;
     }
-    linker.allow_shadowing(false);
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod bodies;
 mod extras;
+mod folders;
 mod outbound;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,6 +93,10 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
             "words" => text(out, 200, &extras::words()),
             "who" => text(out, 200, &extras::who()),
             "outbound" => text(out, 200, &outbound::get(rest)),
+            "kinds" => text(out, 200, &folders::kinds()),
+            "list" => text(out, 200, &folders::list()),
+            "lists" => text(out, 200, &folders::lists(number)),
+            "list-and-remove" => text(out, 200, &folders::list_and_remove()),
             "length" => {
                 let fields = Fields::new();
                 let length = number.to_string().into_bytes();

@@ -6,11 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a guest may trap, these above all")]
 
 mod bodies;
+mod folders;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wasip3::filesystem::preopens::get_directories;
-use wasip3::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
 use wasip3::http::client;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
 use wasip3::wit_bindgen::spawn_local;
@@ -76,7 +75,10 @@ impl wasip3::exports::http::handler::Guest for App {
                 body.finish(trailers).await;
             }),
             "outbound" => text(200, &outbound(rest).await),
-            "files" => text(200, &files(number).await),
+            "files" => text(200, &folders::files(number).await),
+            "kinds" => text(200, &folders::kinds().await),
+            "list" => text(200, &folders::list().await),
+            "lists" => text(200, &folders::lists(number).await),
             "length" => {
                 let fields = Fields::new();
                 let length = number.to_string().into_bytes();
@@ -136,26 +138,6 @@ fn headers(request: &Request) -> String {
     let line =
         |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
     fields.into_iter().map(line).collect()
-}
-
-/// Opens a file so many times, and keeps nothing but the streams of it.
-async fn files(count: u64) -> String {
-    let folders = get_directories();
-    let (folder, _) = folders.first().unwrap();
-    let mut streams = Vec::new();
-    for _ in 0..count {
-        let opened = folder.open_at(
-            PathFlags::empty(),
-            "file".to_owned(),
-            OpenFlags::empty(),
-            DescriptorFlags::READ,
-        );
-        match opened.await {
-            Ok(file) => streams.push(file.read_via_stream(0).0),
-            Err(error) => return format!("{error:?}\n"),
-        }
-    }
-    format!("{} files\n", streams.len())
 }
 
 /// What comes of a GET to this host.
