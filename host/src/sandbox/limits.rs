@@ -15,6 +15,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::background::{is_background, thread_time};
 use super::guest::Guest;
+use super::long_polls;
 use super::place::Claim;
 use super::slow;
 use super::tenant::Customer;
@@ -299,11 +300,15 @@ impl<T> Future for Measured<'_, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let is_background = is_background();
         let began = self.meter.now();
-        let clock_began = match is_background() {
+        let clock_began = match is_background {
             true => thread_time(),
             false => began,
         };
+        if !is_background {
+            long_polls::begin(self.meter.began + Duration::from_nanos(began));
+        }
         self.meter.poll_began.store(clock_began, Relaxed);
         self.meter.is_yielding.store(false, Relaxed);
         self.meter.journal.set_stage(Stage::Computing);
@@ -315,11 +320,14 @@ impl<T> Future for Measured<'_, T> {
         let ended = self.meter.now();
         self.meter.poll_began.store(NOT_POLLED, Relaxed);
         self.meter.client_wait_began.store(ended, Relaxed);
-        let clock_ended = match is_background() {
+        let clock_ended = match is_background {
             true => thread_time(),
             false => ended,
         };
         let spent = clock_ended.saturating_sub(clock_began);
+        if !is_background && let Some(customer) = &self.meter.customer {
+            customer.charge_modesty(long_polls::penalty(Duration::from_nanos(spent)));
+        }
         self.meter.spent.fetch_add(spent, Relaxed);
         self.meter.note_pause(poll.is_ready());
         poll

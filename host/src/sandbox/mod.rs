@@ -31,6 +31,7 @@ mod limits;
 mod lines;
 mod load;
 mod logging;
+mod long_polls;
 mod outbound;
 mod place;
 mod reply;

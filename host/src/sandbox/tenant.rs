@@ -189,6 +189,14 @@ impl Customer {
         }
     }
 
+    /// Lets its tenant give way to others as if it had used so much more
+    /// processor time, which is on nobody's account.
+    pub(super) fn charge_modesty(&self, nanos: u64) {
+        if nanos > 0 {
+            self.tenant.0.modesty.charge(nanos);
+        }
+    }
+
     /// Takes so many bytes of what may be written to the log. Whose limit is
     /// reached, if one is.
     pub(super) fn log(&self, bytes: usize) -> Option<&Account> {
