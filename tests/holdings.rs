@@ -18,6 +18,7 @@ tests![
     a_stream_without_its_file_counts,
     files_of_a_module_are_limited,
     handles_count_as_memory,
+    a_request_that_is_not_sent_is_small,
     who_keeps_threads_waiting_is_refused,
 ];
 
@@ -135,5 +136,17 @@ fn handles_count_as_memory() -> Outcome {
     let budget = Budget::strict().memory_max(16 * MIB);
     let two = Two::serve("naughty-http", budget, Policy::strict())?;
     two.is_over("/keep-fields/500", "memory-sum of tenant noisy");
+    Ok(())
+}
+
+fn a_request_that_is_not_sent_is_small() -> Outcome {
+    for guest in ["naughty-http", "naughty-http3"] {
+        let two = Two::serve(guest, Budget::strict(), Policy::strict())?;
+        for (bytes, taken) in [(1000, 50), (1_000_000, 0)] {
+            let answer = two.ask(NOISY, &format!("/keep-requests/{bytes}"));
+            let expected = format!("{taken} methods, {taken} authorities\n");
+            assert_eq!(answer.text(), expected, "{guest}");
+        }
+    }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod address;
 mod connection;
 mod line;
+pub(super) mod parts;
 mod response;
 
 use std::sync::Arc;

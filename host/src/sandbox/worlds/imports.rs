@@ -5,6 +5,7 @@ use wasmtime_wasi_config::WasiConfig;
 
 use super::native_imports;
 use crate::sandbox::guest::Guest;
+use crate::sandbox::outbound::parts;
 use crate::sandbox::runtime::Flavour;
 use crate::sandbox::{folders, logging};
 
@@ -26,6 +27,7 @@ pub(in crate::sandbox) fn link(
         WasiConfig::from(guest.settings())
     })?;
     folders::link(&mut linker, flavour)?;
+    parts::link(&mut linker, flavour)?;
     logging::link(&mut linker)?;
     native_imports::link(&mut linker)?;
     Ok(linker)

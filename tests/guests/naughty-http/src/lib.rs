@@ -93,6 +93,7 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
             "words" => text(out, 200, &extras::words()),
             "who" => text(out, 200, &extras::who()),
             "outbound" => text(out, 200, &outbound::get(rest)),
+            "keep-requests" => text(out, 200, &outbound::keep(number as usize)),
             "kinds" => text(out, 200, &folders::kinds()),
             "list" => text(out, 200, &folders::list()),
             "lists" => text(out, 200, &folders::lists(number)),

@@ -1,7 +1,7 @@
 //! Tries to reach other servers.
 
 use wasip2::http::outgoing_handler::handle;
-use wasip2::http::types::{Fields, OutgoingRequest, Scheme};
+use wasip2::http::types::{Fields, Method, OutgoingRequest, Scheme};
 
 /// What comes of a GET to this host.
 pub(crate) fn get(host: &str) -> String {
@@ -20,4 +20,20 @@ pub(crate) fn get(host: &str) -> String {
             .get()
             .map(|result| result.map(|result| result.map(drop)))
     )
+}
+
+/// How many of fifty requests, none of which is sent, may have a method and an
+/// authority of so many bytes.
+pub(crate) fn keep(bytes: usize) -> String {
+    let long = "x".repeat(bytes);
+    let requests: Vec<_> = (0..50)
+        .map(|_| OutgoingRequest::new(Fields::new()))
+        .collect();
+    let method = Method::Other(long.clone());
+    let methods = requests.iter().filter(|r| r.set_method(&method).is_ok());
+    let methods = methods.count();
+    let authorities = requests
+        .iter()
+        .filter(|r| r.set_authority(Some(&long)).is_ok());
+    format!("{methods} methods, {} authorities\n", authorities.count())
 }

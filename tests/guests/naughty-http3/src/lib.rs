@@ -7,11 +7,11 @@
 
 mod bodies;
 mod folders;
+mod outbound;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wasip3::http::client;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
+use wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use wasip3::wit_bindgen::spawn_local;
 use wasip3::{wit_future, wit_stream};
 
@@ -74,7 +74,8 @@ impl wasip3::exports::http::handler::Guest for App {
                 trailers.append("x-checksum", b"42").unwrap();
                 body.finish(trailers).await;
             }),
-            "outbound" => text(200, &outbound(rest).await),
+            "outbound" => text(200, &outbound::get(rest).await),
+            "keep-requests" => text(200, &outbound::keep(number as usize)),
             "files" => text(200, &folders::files(number).await),
             "kinds" => text(200, &folders::kinds().await),
             "list" => text(200, &folders::list().await),
@@ -138,18 +139,4 @@ fn headers(request: &Request) -> String {
     let line =
         |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
     fields.into_iter().map(line).collect()
-}
-
-/// What comes of a GET to this host.
-async fn outbound(host: &str) -> String {
-    let (trailers, trailers_reader) = wit_future::new(|| Ok(None));
-    drop(trailers);
-    let (request, _sent) = Request::new(Fields::new(), None, trailers_reader, None);
-    request.set_scheme(Some(&Scheme::Http)).unwrap();
-    request.set_authority(Some(host)).unwrap();
-    request.set_path_with_query(Some("/")).unwrap();
-    match client::send(request).await {
-        Ok(response) => format!("status {}\n", response.get_status_code()),
-        Err(error) => format!("{error:?}\n"),
-    }
 }
