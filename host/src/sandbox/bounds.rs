@@ -1,11 +1,13 @@
 //! How large the parts of a component may be, looked at before anything is
-//! compiled: one pass over the file, that takes no memory.
+//! compiled: one pass over the file, that takes hardly any memory.
 //!
 //! A compiler's time and memory grow with these numbers, with some of them
 //! faster than in proportion. All limits are several times what the largest
 //! known applications have: CPython with its libraries, Ruby, StarlingMonkey.
 
-use wasmparser::{Parser, Payload, SectionLimited};
+use std::collections::HashMap;
+
+use wasmparser::{DataKind, DataSectionReader, Operator, Parser, Payload, SectionLimited};
 
 use super::instances;
 use crate::setup::SetupError;
@@ -28,6 +30,11 @@ const CODE_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
 /// Bytes of all types: those of WASI are some 100 KB.
 const TYPE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Bytes of all memories from the first to the last that the file has data for:
+/// the compiler writes them out whole, with the holes, and the server keeps them.
+/// Ruby's have 57 MB.
+const IMAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Imports, exports, aliases, instances, globals, segments and so on.
 const ITEMS_MAX: u64 = 200_000;
@@ -60,6 +67,7 @@ struct Size {
     largest_function_bytes: u64,
     code_bytes: u64,
     type_bytes: u64,
+    image_bytes: u64,
     items: u64,
 }
 
@@ -94,7 +102,10 @@ impl Size {
             TagSection(section) => self.add_items(section),
             GlobalSection(section) => self.add_items(section),
             ElementSection(section) => self.add_items(section),
-            DataSection(section) => self.add_items(section),
+            DataSection(section) => {
+                self.add_items(section);
+                self.image_bytes = self.image_bytes.saturating_add(image_bytes(section));
+            }
             InstanceSection(section) => self.add_items(section),
             ComponentInstanceSection(section) => self.add_items(section),
             ComponentAliasSection(section) => self.add_items(section),
@@ -126,6 +137,11 @@ impl Size {
             ),
             ("bytes of code", self.code_bytes, CODE_BYTES_MAX),
             ("bytes of types", self.type_bytes, TYPE_BYTES_MAX),
+            (
+                "bytes of memory with data, holes included",
+                self.image_bytes,
+                IMAGE_BYTES_MAX,
+            ),
             ("imports, exports and the like", self.items, ITEMS_MAX),
         ] {
             if found > most {
@@ -136,6 +152,32 @@ impl Size {
         }
         Ok(())
     }
+}
+
+/// How much of a module's memories its data spans. What is put in place where
+/// only an instance knows is not written out, and what can not be read is left
+/// to the compiler.
+fn image_bytes(section: &DataSectionReader<'_>) -> u64 {
+    let mut spans = HashMap::new();
+    for data in section.clone().into_iter().map_while(Result::ok) {
+        let DataKind::Active {
+            memory_index,
+            offset_expr,
+        } = data.kind
+        else {
+            continue;
+        };
+        let start = match offset_expr.get_operators_reader().read() {
+            Ok(Operator::I32Const { value }) => u64::from(value.cast_unsigned()),
+            Ok(Operator::I64Const { value }) => value.cast_unsigned(),
+            _ => continue,
+        };
+        let end = start.saturating_add(data.data.len() as u64);
+        let (first, last) = spans.entry(memory_index).or_insert((start, end));
+        (*first, *last) = (start.min(*first), end.max(*last));
+    }
+    let lengths = spans.into_values().map(|(first, last)| last - first);
+    lengths.fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -172,6 +214,26 @@ mod tests {
         assert!(complaint(&large).contains("bytes in one function"));
         let globals = format!("(module {})", "(global i32 i32.const 0)".repeat(200_001));
         assert!(complaint(&globals).contains("200001 imports"));
+    }
+
+    #[test]
+    fn holes_between_data_count() {
+        let module = |memories: usize, last: u32| {
+            let parts = (0..memories).map(|memory| {
+                format!(
+                    "(memory 1024) (data (memory {memory}) (i32.const 0) \"a\") \
+                     (data (memory {memory}) (i32.const {last}) \"b\")"
+                )
+            });
+            format!("(module {})", parts.collect::<String>())
+        };
+        let last = 64 * 1024 * 1024 - 1;
+        assert_eq!(complaint(&module(2, last)), "");
+        let much = complaint(&module(8, last));
+        assert!(much.contains("536870912 bytes of memory"), "{much}");
+        let inner = module(1, last).replacen('(', "(core ", 1);
+        let much = complaint(&format!("(component {})", inner.repeat(3)));
+        assert!(much.contains("201326592 bytes of memory"), "{much}");
     }
 
     #[test]
