@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -130,20 +130,31 @@ impl Compiler {
                 .write_all(&task.to_bytes())
                 .and_then(|()| input.write_all(bytes));
         }
+        // Beside the code: one that has more to say than a pipe takes would wait
+        // for its reader, as this would wait for its end.
+        let errors = child.stderr.take();
+        let listener = thread::spawn(|| errors.map_or(Ok(Vec::new()), read_complaint));
         let mut artifact = Vec::new();
         if let Some(output) = child.stdout.take() {
             output.take(ARTIFACT_BYTES_MAX).read_to_end(&mut artifact)?;
         }
-        let mut complaint = Vec::new();
-        if let Some(errors) = child.stderr.take() {
-            errors
-                .take(COMPLAINT_BYTES_MAX)
-                .read_to_end(&mut complaint)?;
-        }
+        let complaint = listener.join().unwrap_or_else(|_| Ok(Vec::new()))?;
         let complaint = String::from_utf8_lossy(&complaint);
         let last = complaint.lines().last().unwrap_or("it gave no reason");
         Ok((artifact, last.to_owned()))
     }
+}
+
+/// The beginning of what a compiler complains of. The rest is read too, and
+/// dropped, so that it can be written.
+fn read_complaint(mut errors: ChildStderr) -> io::Result<Vec<u8>> {
+    let mut complaint = Vec::new();
+    errors
+        .by_ref()
+        .take(COMPLAINT_BYTES_MAX)
+        .read_to_end(&mut complaint)?;
+    io::copy(&mut errors, &mut io::sink())?;
+    Ok(complaint)
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {
@@ -208,6 +219,10 @@ mod tests {
         assert!(late.expect_err("late").contains("longer than"));
         let wrong = compiler("echo first >&2; echo wrong >&2; exit 1").run(true, b"x");
         assert_eq!(wrong, Err("wrong".to_owned()));
+        // More than a pipe takes, before the code ends.
+        let long = "head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1";
+        let long = Compiler::new("/bin/sh", ["-c", long]).run(true, b"x");
+        assert_eq!(long, Err("x".repeat(COMPLAINT_BYTES_MAX as usize)));
         for broken in ["kill -ABRT $$", "exit 101"] {
             let broken = compiler(broken).run(true, b"x").expect_err("broken");
             assert!(broken.contains("broke off"), "{broken}");
