@@ -31,7 +31,7 @@ pub(super) const SERVER: &[Key] = &[
     key(
         "compiles",
         Kind::Count,
-        "1",
+        "3",
         "Applications that are compiled at a time; of a tenant's it is one in any case",
     ),
     key(
