@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::retired::Retired;
+use super::rounds::Rounds;
 use super::slot::{Place, Refreshed, Slot};
 use super::source::Source;
 
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     /// The right to wait for either.
     pub(super) waiting: Semaphore,
     pub(super) retired: Retired,
+    pub(super) rounds: Rounds,
     started: Instant,
     /// Each tenant's right to compile.
     tenants: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -82,6 +84,7 @@ impl Catalogue {
             compiles: Semaphore::new(limits.compiles_max),
             waiting: Semaphore::new(WAITING_MAX),
             retired: Retired::default(),
+            rounds: Rounds::default(),
             started: Instant::now(),
             tenants: Mutex::default(),
             filled: Mutex::default(),
@@ -218,7 +221,7 @@ impl Shared {
         filled.push(Arc::downgrade(place));
     }
 
-    fn filled(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
+    pub(super) fn filled(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
         self.filled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -14,6 +14,7 @@ mod catalogue;
 mod documents;
 mod file;
 mod retired;
+mod rounds;
 mod safe_path;
 mod script;
 mod slot;

@@ -222,6 +222,39 @@ async fn a_version_that_is_refused_is_refused_once_and_the_old_one_serves() {
 }
 
 #[tokio::test]
+async fn a_version_that_takes_long_does_not_keep_others_back() {
+    let folder = folder();
+    let catalogue = Catalogue::new();
+    let make = |name: &str| {
+        let path = folder.path().join(name);
+        deploy(&path, "one");
+        let mut source = Text::new(&path);
+        source.may_compile = Arc::new(Semaphore::new(1));
+        (catalogue.slot(name, name, source.clone()), source)
+    };
+    let serves = async |slot: &Slot, text: &str| {
+        while ask(slot).await.as_deref() != Ok(text) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let ((slow, slow_source), (quick, quick_source)) = (make("slow"), make("quick"));
+    serves(&slow, "one").await;
+    serves(&quick, "one").await;
+    deploy(&slow_source.path, "second");
+    catalogue.refresh_each(|_, _| {});
+    wait_until(|| slow_source.compiles.load(Ordering::Relaxed) == 2).await;
+    deploy(&quick_source.path, "second");
+    quick_source.may_compile.add_permits(1);
+    catalogue.refresh_each(|_, _| {});
+    serves(&quick, "second").await;
+    // What changes meanwhile is not forgotten.
+    deploy(&slow_source.path, "the third");
+    catalogue.refresh_each(|_, _| {});
+    slow_source.may_compile.add_permits(2);
+    serves(&slow, "the third").await;
+}
+
+#[tokio::test]
 async fn what_was_never_loaded_is_a_503_until_its_file_changes() {
     let folder = folder();
     let path = folder.path().join("app");

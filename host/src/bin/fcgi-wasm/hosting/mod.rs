@@ -47,8 +47,9 @@ pub(crate) async fn serve(
     let mut is_asked = false;
     loop {
         watcher.watch(host.watched_folders());
-        // What changed before it was watched.
-        refresh(host.catalogue()).await;
+        // What changed before it was watched, too. A new version may take minutes
+        // to compile, for which nobody else is to wait.
+        host.catalogue().refresh_each(tell);
         if is_asked {
             systemd::reloaded();
         }
@@ -85,13 +86,11 @@ pub(crate) async fn drain(catalogue: &Catalogue, drain_timeout: std::time::Durat
     }
 }
 
-/// Looks after the files of what is loaded, and says what came of it.
-async fn refresh(catalogue: &Catalogue) {
-    for (app, refreshed) in catalogue.refresh().await {
-        // What is refused has been told.
-        if refreshed == Refreshed::Replaced {
-            tracing::info!("{app}: the new version serves");
-        }
+/// Says what came of a look after an application's file.
+fn tell(app: &str, refreshed: &Refreshed) {
+    // What is refused has been told.
+    if *refreshed == Refreshed::Replaced {
+        tracing::info!("{app}: the new version serves");
     }
 }
 
@@ -110,7 +109,9 @@ pub(crate) async fn keep_fresh(
             watcher.watch(files.iter().map(|file| folder_of(file)));
         }
         // What changed before it was watched, too.
-        refresh(catalogue).await;
+        for (app, refreshed) in catalogue.refresh().await {
+            tell(&app, &refreshed);
+        }
         if is_asked {
             systemd::reloaded();
         }
