@@ -4,10 +4,7 @@ use wasmtime::component::{ComponentType, Lift, Linker};
 use wasmtime::{Result, StoreContextMut};
 
 use super::guest::Guest;
-
-/// How much is taken of a context and of a message, bytes: a log's line is much
-/// shorter.
-const TEXT_BYTES_MAX: usize = 64 * 1024;
+use super::stdio::WRITE_BYTES_MAX;
 
 /// `level` of `wasi:logging/logging@0.1.0-draft`.
 #[derive(Clone, Copy, ComponentType, Debug, Lift)]
@@ -36,8 +33,9 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
         "log",
         |mut store: StoreContextMut<Guest>, line: (Level, String, String)| {
             let (level, mut context, mut message) = line;
+            // Of both together as much is taken as of one write.
             for text in [&mut context, &mut message] {
-                text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+                text.truncate(text.floor_char_boundary(WRITE_BYTES_MAX));
             }
             let level = format!("{level:?}").to_lowercase();
             let line = match context.as_str() {
