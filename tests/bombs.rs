@@ -12,6 +12,7 @@ tests![
     names_in_a_backtrace_are_short_and_safe,
     more_is_not_written_than_was_allowed,
     a_message_without_an_end_is_cut,
+    a_complaint_quotes_little_of_a_header,
 ];
 
 /// Serves a module or component in the text format.
@@ -135,5 +136,46 @@ fn a_message_without_an_end_is_cut() -> Outcome {
     let answer = serve(&log(100_000_000), policy).ask(1, &get(1, "/", false));
     assert_eq!(answer.status(), 502);
     assert!(answer.log().contains("[info] x: xxx"));
+    Ok(())
+}
+
+fn a_complaint_quotes_little_of_a_header() -> Outcome {
+    // It answers if what it is told of 40 MB of a name is no more than 2000 bytes.
+    let local = serve(
+        "(component
+            (import \"fcgi-wasm:app/response@0.1.0\" (instance $response
+                (export \"start\" (func (param \"status\" u16)
+                    (param \"headers\" (list (tuple string (list u8))))
+                    (result (result (error string)))))))
+            (core module $memory (memory (export \"memory\") 700)
+                (func (export \"realloc\") (param i32 i32 i32 i32) (result i32)
+                    (if (i32.gt_u (local.get 3) (i32.const 2000)) (then unreachable))
+                    (i32.const 1024)))
+            (core instance $memory (instantiate $memory))
+            (alias core export $memory \"memory\" (core memory $bytes))
+            (alias core export $memory \"realloc\" (core func $realloc))
+            (core func $start (canon lower (func $response \"start\")
+                (memory $bytes) (realloc $realloc)))
+            (core module $main
+                (import \"\" \"start\" (func $start (param i32 i32 i32 i32)))
+                (import \"\" \"memory\" (memory 700))
+                (func (export \"handle\") (result i32)
+                    (memory.fill (i32.const 65536) (i32.const 1) (i32.const 40000000))
+                    (i32.store (i32.const 64) (i32.const 65536))
+                    (i32.store (i32.const 68) (i32.const 40000000))
+                    (call $start (i32.const 200) (i32.const 64) (i32.const 1) (i32.const 128))
+                    (if (i32.ne (i32.load8_u (i32.const 128)) (i32.const 1)) (then unreachable))
+                    (call $start (i32.const 204) (i32.const 0) (i32.const 0) (i32.const 128))
+                    (i32.const 160)))
+            (core instance $main (instantiate $main (with \"\" (instance
+                (export \"start\" (func $start)) (export \"memory\" (memory $bytes))))))
+            (func $handle (result (result (error string)))
+                (canon lift (core func $main \"handle\") (memory $bytes)))
+            (instance (export \"fcgi-wasm:app/handler@0.1.0\")
+                (export \"handle\" (func $handle))))",
+        Policy::strict(),
+    );
+    let answer = local.ask(1, &get(1, "/", false));
+    assert_eq!(answer.status(), 204, "{answer:?}");
     Ok(())
 }

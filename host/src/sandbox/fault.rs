@@ -17,10 +17,27 @@ const FRAMES_MAX: usize = 32;
 /// a short one can be demangled to a megabyte.
 const NAME_BYTES_MAX: usize = 1024;
 
+/// The most of what a guest says of its failure, bytes: a little more than the log
+/// shows.
+const REASON_BYTES_MAX: usize = 8 * 1024;
+
 /// The guest says itself that it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Failed(pub(super) String);
+pub(super) struct Failed(String);
+
+impl Failed {
+    pub(super) fn new(reason: fmt::Arguments<'_>) -> Self {
+        Self(beginning(reason))
+    }
+}
+
+/// As much of a reason as is told, and no more is ever made of it: a guest can
+/// have one as large as its memory, which takes five times as much when it is
+/// escaped.
+pub(super) fn beginning(reason: fmt::Arguments<'_>) -> String {
+    write_beginning(reason, REASON_BYTES_MAX)
+}
 
 /// Whether the guest ended itself by `exit(0)`, which is no fault.
 pub(super) fn is_clean_exit(error: &Error) -> bool {
@@ -66,7 +83,7 @@ pub(super) fn name(error: &Error, meter: &Meter, policy: &Policy) -> Fault {
 fn describe(error: &Error) -> String {
     let mut text = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
+        None => beginning(format_args!("{}", error.root_cause())),
     };
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         write_frames(backtrace, &mut text);
@@ -87,10 +104,9 @@ pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
             Some(format!(" ({file}:{})", symbol.line().unwrap_or_default()))
         });
         let place = place.unwrap_or_default();
-        let mut name = Name::default();
-        // It fails where the name is cut.
-        let _ = write!(name, "{:#}", rustc_demangle::demangle(frame_name));
-        let _ = write!(text, "\n  {number}: {}{place}", name.0);
+        let name = rustc_demangle::demangle(frame_name);
+        let name = write_beginning(format_args!("{name:#}"), NAME_BYTES_MAX);
+        let _ = write!(text, "\n  {number}: {name}{place}");
     }
     if unnamed > 0 {
         let _ = write!(
@@ -104,18 +120,50 @@ pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
     }
 }
 
-/// A function's name, as much of it as is told.
-#[derive(Default)]
-struct Name(String);
+fn write_beginning(all: fmt::Arguments<'_>, bytes_max: usize) -> String {
+    let text = String::new();
+    let mut beginning = Beginning { text, bytes_max };
+    // It fails where the text is cut.
+    let _ = beginning.write_fmt(all);
+    beginning.text
+}
 
-impl Write for Name {
+/// A text that is cut when it has so many bytes.
+struct Beginning {
+    text: String,
+    bytes_max: usize,
+}
+
+impl Write for Beginning {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let room = NAME_BYTES_MAX - self.0.len();
+        let room = self.bytes_max - self.text.len();
         if more.len() <= room {
-            self.0.push_str(more);
+            self.text.push_str(more);
             return Ok(());
         }
-        self.0.push_str(&more[..more.floor_char_boundary(room)]);
+        self.text.push_str(&more[..more.floor_char_boundary(room)]);
         Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_reason_only_the_beginning_is_made() {
+        let long = "\u{1}é".repeat(1_000_000);
+        for reason in [
+            Failed::new(format_args!("{long}")),
+            Failed::new(format_args!("{long:?}")),
+        ] {
+            let bytes = reason.0.capacity();
+            assert!(
+                reason.0.len() > 8000 && bytes <= 2 * REASON_BYTES_MAX,
+                "{bytes}"
+            );
+        }
+        let short = Failed::new(format_args!("{:?}", "é"));
+        assert_eq!(short.to_string(), "\"é\"");
     }
 }

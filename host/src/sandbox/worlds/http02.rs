@@ -17,7 +17,7 @@ use super::World;
 use super::pump::{Flush, Pump, Step};
 use crate::cgi;
 use crate::message::{Body, BoxFuture, Fault, Request};
-use crate::sandbox::fault::is_clean_exit;
+use crate::sandbox::fault::{beginning, is_clean_exit};
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::incoming::to_wasi;
 use crate::sandbox::load::Loaded;
@@ -122,7 +122,7 @@ impl Response {
                     Self::Sending(Pump::start(reply, method, status, headers, body))
                 }
                 Ok(Err(code)) => {
-                    reply.fail(Fault::Failed(format!("{code:?}")));
+                    reply.fail(Fault::Failed(beginning(format_args!("{code:?}"))));
                     Self::Over
                 }
             };

@@ -51,7 +51,7 @@ impl World for Http03 {
             let run = async |accessor: &Accessor<Guest>| -> Result<()> {
                 let response = match service.handle(accessor, incoming).await? {
                     Ok(response) => response,
-                    Err(code) => return Err(Failed(format!("{code:?}")).into()),
+                    Err(code) => return Err(Failed::new(format_args!("{code:?}")).into()),
                 };
                 let response = accessor.with(|store| response.into_http(store, sent))?;
                 let (head, body) = response.into_parts();

@@ -110,7 +110,7 @@ impl World for Native {
                     judged.and_then(|verdict| carry_out(verdict, &reply))
                 }
             };
-            answered.map_err(|reason| Failed(reason).into())
+            answered.map_err(|reason| Failed::new(format_args!("{reason}")).into())
         })
     }
 }

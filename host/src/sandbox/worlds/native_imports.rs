@@ -20,6 +20,10 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// the others over what fits into their buffers.
 const FIELDS_MAX: usize = 1024;
 
+/// How much of a header's name a complaint quotes, bytes: a guest can give it one
+/// as large as its memory.
+const QUOTED_BYTES_MAX: usize = 256;
+
 /// How much of its body a filter can leave unread when it turns to its file, and
 /// still read afterwards, bytes. Both come on the same connection, the body
 /// first (FastCGI §6.4).
@@ -198,7 +202,8 @@ fn response_head(status: u16, fields: Fields) -> Result<(StatusCode, HeaderMap),
     }
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
-        let illegal = |what| format!("the header {name:?} has {what} that is not legal in HTTP");
+        let quoted = &name[..name.floor_char_boundary(QUOTED_BYTES_MAX)];
+        let illegal = |what| format!("the header {quoted:?} has {what} that is not legal in HTTP");
         let legal_name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| illegal("a name"))?;
         let value =
             HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| illegal("a value"))?;

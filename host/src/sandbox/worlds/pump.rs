@@ -9,6 +9,7 @@ use http_body::Body as _;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::message::Fault;
+use crate::sandbox::fault::beginning;
 use crate::sandbox::reply::Reply;
 
 /// A response on its way from a guest to the reply.
@@ -101,6 +102,6 @@ fn complaint(error: &Error) -> String {
         Error::HttpProtocolError => {
             "its body has not the length that its content-length says".to_owned()
         }
-        other => other.to_string(),
+        other => beginning(format_args!("{other}")),
     }
 }
