@@ -41,6 +41,7 @@ mod conf_check_places;
 mod doctor;
 mod documents;
 mod examples;
+mod file_work;
 mod filters;
 mod freshness;
 mod grants;
@@ -108,6 +109,7 @@ fn main() -> ExitCode {
         doctor::tests(),
         documents::tests(),
         examples::tests(),
+        file_work::tests(),
         filters::tests(),
         freshness::tests(),
         grants::tests(),

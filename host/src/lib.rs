@@ -81,8 +81,6 @@ pub use policy::{
     SentFolder,
 };
 pub use router::Router;
-pub use sandbox::{
-    App, Compiler, Engine, EngineOptions, FILE_THREADS_MAX, Import, Inspection, Standing, Tenant,
-};
+pub use sandbox::{App, Compiler, Engine, EngineOptions, Import, Inspection, Standing, Tenant};
 pub use server::Server;
 pub use setup::SetupError;

@@ -2,8 +2,8 @@
 //!
 //! The system does not break them off: to open a pipe waits for who opens its
 //! other end, to open a file for who has a lease of it, and a file server that
-//! does not answer keeps everybody waiting. Each holds one of the threads that
-//! all tenants' files need.
+//! does not answer keeps everybody waiting. Each holds one of the tenant's
+//! threads for files, or waits for one.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -18,6 +18,7 @@ use super::account::Standing;
 use super::admission::Admitted;
 use super::background;
 use super::casting;
+use super::chores;
 use super::compile;
 use super::ending::Ending;
 use super::engine::Engine;
@@ -96,7 +97,7 @@ impl App {
             Self::compile(&tenant, &name, &path.display().to_string(), &bytes, policy)
         };
         // A thread of its own, because it may wait for its turn to compile: the
-        // runtime's are needed for guests' files.
+        // runtime's are the embedder's.
         let (loaded, loading) = oneshot::channel();
         let thread = thread::Builder::new().name("loading".to_owned());
         let started = thread.spawn(move || {
@@ -287,8 +288,12 @@ impl Deployment {
     async fn watch(&self, sandbox: Sandbox, request: Request, reply: &Reply) -> Ending {
         let meter = sandbox.meter.clone();
         let work = self.world.run(sandbox, request, reply.clone());
-        let mut work = pin!(meter.clone().measure(work));
         let policy = &self.policy;
+        let crew = match chores::are_needed(&policy.grants) {
+            true => self.customer.tenant.chores().crew(),
+            false => None,
+        };
+        let mut work = pin!(meter.clone().measure(work, crew));
         let first = policy.wall_time_max.min(policy.duration_max);
         let first = first.min(policy.head_time_max);
         let mut alarm = pin!(sleep(first));

@@ -24,11 +24,6 @@ use crate::message::BoxFuture;
 /// would starve a Python application on a machine whose database is busy.
 const NICENESS: i32 = 10;
 
-/// How many threads a runtime may have that work on guests' files
-/// (`max_blocking_threads`): more than one tenant can keep waiting, on a pipe that
-/// nobody opens, say. They are started when they are needed, and end after 10 s.
-pub const FILE_THREADS_MAX: usize = 4096;
-
 /// How long a guest computes before it gives way to others, unless set. Most
 /// are done by then, and a tick of the engine's clock is half of it.
 pub(super) const PROMPT: Duration = Duration::from_millis(20);
@@ -96,7 +91,6 @@ fn start() -> Option<Runtime> {
     let threads = available_parallelism().map_or(1, usize::from);
     let started = Builder::new_multi_thread()
         .worker_threads(threads)
-        .max_blocking_threads(FILE_THREADS_MAX)
         .thread_name("background")
         .on_thread_start(give_way)
         .enable_all()

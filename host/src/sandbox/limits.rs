@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use wasmtime::{Store, UpdateDeadline};
 
 use super::background::{is_background, thread_time};
+use super::chores::Crew;
 use super::guest::Guest;
 use super::long_polls;
 use super::place::Claim;
@@ -46,7 +47,10 @@ pub(super) struct Meter {
     /// clock that counts for it.
     spent: AtomicU64,
     poll_began: AtomicU64,
-    /// Of those the ones that are on the customer's account.
+    /// Nanoseconds that its tenant's threads have worked on files and the like, as
+    /// far as it was this request's poll that saw it.
+    chores: AtomicU64,
+    /// Of its own the ones that are on the customer's account.
     charged: AtomicU64,
     /// Nanoseconds between polls in which it waited for the client; and when
     /// the last poll ended, if it ended with such a wait.
@@ -73,6 +77,7 @@ impl Meter {
             began: Instant::now(),
             spent: AtomicU64::new(0),
             poll_began: AtomicU64::new(NOT_POLLED),
+            chores: AtomicU64::new(0),
             charged: AtomicU64::new(0),
             client_waits: AtomicU64::new(0),
             client_wait_began: AtomicU64::new(0),
@@ -94,11 +99,13 @@ impl Meter {
     /// polled. On the threads that serve that is wall-clock time, because to
     /// read their processor's clock costs more; so on a machine with fewer free
     /// processors than threads it counts somewhat more. In the background,
-    /// where a thread waits for others, the processor's clock counts.
+    /// where a thread waits for others, the processor's clock counts. What threads
+    /// did for its tenant's files is told with it, but not held against its limit:
+    /// it may have been another request's.
     pub(super) fn publish(&self) {
         self.charge();
         self.journal.set_usage(Usage {
-            cpu_time: self.spent_by_now(),
+            cpu_time: self.spent_by_now() + Duration::from_nanos(self.chores.load(Relaxed)),
             memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
         });
     }
@@ -121,6 +128,16 @@ impl Meter {
     /// Adds time that was spent for the guest and not by it.
     pub(super) fn add(&self, time: Duration) {
         self.spent.fetch_add(time.as_nanos() as u64, Relaxed);
+    }
+
+    /// Adds what threads have used for the customer, and charges it.
+    fn add_chores(&self, nanos: u64) {
+        if nanos > 0 {
+            self.chores.fetch_add(nanos, Relaxed);
+            if let Some(customer) = &self.customer {
+                customer.charge_cpu(nanos);
+            }
+        }
     }
 
     /// Charges the customer for what was spent since the last time.
@@ -207,9 +224,18 @@ impl Meter {
         (self.began.elapsed(), client)
     }
 
-    /// A future that is measured while it is polled.
-    pub(super) fn measure<'a, T>(self: Arc<Self>, work: BoxFuture<'a, T>) -> Measured<'a, T> {
-        Measured { meter: self, work }
+    /// A future that is measured while it is polled, and has this crew do what may
+    /// wait.
+    pub(super) fn measure<'a, T>(
+        self: Arc<Self>,
+        work: BoxFuture<'a, T>,
+        crew: Option<Arc<Crew>>,
+    ) -> Measured<'a, T> {
+        Measured {
+            meter: self,
+            work,
+            crew,
+        }
     }
 
     /// The memories and tables of the instance may have so many bytes in sum,
@@ -294,42 +320,50 @@ impl Meter {
 pub(super) struct Measured<'a, T> {
     meter: Arc<Meter>,
     work: BoxFuture<'a, T>,
+    /// Dropped after the work, whose timers and sockets are in its runtime.
+    crew: Option<Arc<Crew>>,
 }
 
 impl<T> Future for Measured<'_, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Self { meter, work, crew } = &mut *self;
+        let entered = crew.as_ref().map(|crew| crew.enter());
         let is_background = is_background();
-        let began = self.meter.now();
+        let began = meter.now();
         let clock_began = match is_background {
             true => thread_time(),
             false => began,
         };
         if !is_background {
-            long_polls::begin(self.meter.began + Duration::from_nanos(began));
+            long_polls::begin(meter.began + Duration::from_nanos(began));
         }
-        self.meter.poll_began.store(clock_began, Relaxed);
-        self.meter.is_yielding.store(false, Relaxed);
-        self.meter.journal.set_stage(Stage::Computing);
-        if self.meter.waits_for_client.swap(false, Relaxed) {
-            let waited = began.saturating_sub(self.meter.client_wait_began.load(Relaxed));
-            self.meter.client_waits.fetch_add(waited, Relaxed);
+        meter.poll_began.store(clock_began, Relaxed);
+        meter.is_yielding.store(false, Relaxed);
+        meter.journal.set_stage(Stage::Computing);
+        if meter.waits_for_client.swap(false, Relaxed) {
+            let waited = began.saturating_sub(meter.client_wait_began.load(Relaxed));
+            meter.client_waits.fetch_add(waited, Relaxed);
         }
-        let poll = self.work.as_mut().poll(cx);
-        let ended = self.meter.now();
-        self.meter.poll_began.store(NOT_POLLED, Relaxed);
-        self.meter.client_wait_began.store(ended, Relaxed);
+        let poll = work.as_mut().poll(cx);
+        drop(entered);
+        let ended = meter.now();
+        meter.poll_began.store(NOT_POLLED, Relaxed);
+        meter.client_wait_began.store(ended, Relaxed);
         let clock_ended = match is_background {
             true => thread_time(),
             false => ended,
         };
         let spent = clock_ended.saturating_sub(clock_began);
-        if !is_background && let Some(customer) = &self.meter.customer {
+        if !is_background && let Some(customer) = &meter.customer {
             customer.charge_modesty(long_polls::penalty(Duration::from_nanos(spent)));
         }
-        self.meter.spent.fetch_add(spent, Relaxed);
-        self.meter.note_pause(poll.is_ready());
+        meter.spent.fetch_add(spent, Relaxed);
+        if let Some(crew) = crew {
+            meter.add_chores(crew.spent());
+        }
+        meter.note_pause(poll.is_ready());
         poll
     }
 }

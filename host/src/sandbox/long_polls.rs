@@ -74,10 +74,11 @@ mod tests {
         let (tenant, _other) = (tenant("one"), tenant("other"));
         let customer = Customer::new(&tenant, "app", &Budget::strict(), 1);
         let meter = Meter::new(Arc::default(), Some(customer.clone()));
-        let mut measured = Box::pin(meter.measure(Box::pin(poll_fn(move |_| {
+        let work = Box::pin(poll_fn(move |_| {
             work();
             Poll::Ready(())
-        }))));
+        }));
+        let mut measured = Box::pin(meter.measure(work, None));
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(measured.as_mut().poll(cx).is_ready());
         customer.is_greedy()

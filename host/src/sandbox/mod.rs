@@ -13,6 +13,7 @@ mod bucket;
 mod cache;
 mod casting;
 mod cgi_io;
+mod chores;
 mod compile;
 mod compiler;
 mod dirty_pages;
@@ -46,7 +47,6 @@ mod worlds;
 
 pub use account::Standing;
 pub use app::App;
-pub use background::FILE_THREADS_MAX;
 pub use compiler::Compiler;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Import, Inspection};

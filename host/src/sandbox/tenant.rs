@@ -12,6 +12,7 @@ use super::abandoned::{ABANDONED_MAX, Abandoned};
 use super::account::{Account, FILE_OPERATIONS, Standing};
 use super::admission::Gate;
 use super::bucket::Bucket;
+use super::chores::Chores;
 use super::engine::Engine;
 use crate::message::{Fault, Journal, Owner};
 use crate::policy::Budget;
@@ -33,6 +34,7 @@ struct State {
     engine: Engine,
     account: Account,
     abandoned: Abandoned,
+    chores: Chores,
     /// Empty while it uses much of the machine.
     modesty: Bucket,
     /// How many tenants the engine has.
@@ -52,6 +54,7 @@ impl Tenant {
             name,
             engine: engine.clone(),
             abandoned: Abandoned::default(),
+            chores: Chores::default(),
             modesty: Bucket::new(processors * MODEST_PART * 1e9, MODEST_BURST),
             count,
         }))
@@ -78,6 +81,10 @@ impl Tenant {
 
     pub(super) fn account(&self) -> &Account {
         &self.0.account
+    }
+
+    pub(super) fn chores(&self) -> &Chores {
+        &self.0.chores
     }
 
     pub(super) fn abandoned(&self) -> &Abandoned {

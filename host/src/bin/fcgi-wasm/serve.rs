@@ -7,10 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use fcgi_wasm::{
-    AppFile, Catalogue, FILE_THREADS_MAX, FastCgi, Http, Listener, Readiness, Server, Tenant,
-    UnixPath,
-};
+use fcgi_wasm::{AppFile, Catalogue, FastCgi, Http, Listener, Readiness, Server, Tenant, UnixPath};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
@@ -27,7 +24,6 @@ pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(FILE_THREADS_MAX)
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
