@@ -22,6 +22,7 @@ tests![
     a_new_configuration_keeps_what_stays_and_drains_what_goes,
     a_wrong_configuration_changes_nothing,
     what_is_changed_in_an_application_is_swapped,
+    a_broken_file_keeps_no_route_and_no_limit_that_was_changed,
     an_application_and_a_configuration_exclude_each_other,
     settings_of_a_tenant_reach_its_applications,
 ];
@@ -256,6 +257,50 @@ fn what_is_changed_in_an_application_is_swapped() -> Outcome {
     let without = CONFIG.replace("[app.any]\nfile = \"any.wasm\"\nroutes = [\"/\"]\n", "");
     hosted.reconfigure(&without, "was read again");
     assert_eq!(hosted.ask("s", "/", &[]).status(), 404);
+    Ok(())
+}
+
+fn a_broken_file_keeps_no_route_and_no_limit_that_was_changed() -> Outcome {
+    let hosted = Hosted::serve(CONFIG, APPS, &["s"]);
+    let ask = |host: &str| hosted.ask("s", "/", &[("HTTP_HOST", host)]);
+    assert_eq!(ask("any.example").text(), "any");
+    assert_eq!(ask("blog.example").text(), "blog");
+    for name in ["any.wasm", "blog.wasm"] {
+        fs::write(hosted.folder.join(name), "broken").expect("written");
+    }
+    // Its route is given to another, and it gets a new one.
+    let config = CONFIG.replace("routes = [\"/\"]", "routes = [\"any.example/\"]");
+    let config = config.replace("example/admin\"]", "example/admin\", \"/\"]");
+    hosted.reconfigure(&config, "was read again");
+    assert_eq!(ask("other.example").text(), "admin");
+    assert_eq!(ask("any.example").text(), "any", "only its file is broken");
+    let config = config.replace("\"any.wasm\"\n", "\"any.wasm\"\nmemory = \"8MiB\"\n");
+    hosted.reconfigure(&config, "was read again");
+    assert_eq!(ask("any.example").status(), 503);
+    hosted
+        .program
+        .wait_for_log("because its limits or grants were changed app=any");
+    assert_eq!(ask("blog.example").text(), "blog", "nothing changed for it");
+    let config = config.replace("[tenant.alice]", "[tenant.alice]\nmax_concurrent = 7");
+    hosted.reconfigure(&config, "was read again");
+    assert_eq!(ask("blog.example").status(), 503);
+    hosted
+        .program
+        .wait_for_log("its tenant was changed app=blog");
+    assert_eq!(ask("other.example").text(), "admin", "its file is whole");
+    let config = config.replace("[app.blog]", "[tenant.bob]\n[app.blog]");
+    let config = config.replace(
+        "tenant = \"alice\"\nroutes = [\"blog.example/admin",
+        "tenant = \"bob\"\nroutes = [\"blog.example/admin",
+    );
+    fs::write(hosted.folder.join("admin.wasm"), "broken").expect("written");
+    hosted.reconfigure(&config, "was read again");
+    assert_eq!(ask("other.example").status(), 503);
+    hosted
+        .program
+        .wait_for_log("it belongs to another tenant now app=admin");
+    deploy(&hosted.folder.join("any.wasm"), "whole again");
+    assert_eq!(ask("any.example").text(), "whole again");
     Ok(())
 }
 

@@ -179,26 +179,28 @@ impl Host {
                 Some(known) if is_kept => {
                     self.apps.insert(name.clone(), known);
                 }
-                known => new.push((name, wanted, known, self.slot(name, tenant, wanted))),
+                known => {
+                    let is_tenant_kept = kept_tenants.contains(&wanted.tenant);
+                    let slot = self.slot(name, tenant, wanted);
+                    new.push((name, wanted, known, is_tenant_kept, slot));
+                }
             }
         }
         // Together: the catalogue knows how many are read or compiled at a time.
-        let made_ready = new
-            .into_iter()
-            .map(|(name, wanted, known, slot)| async move {
-                // One that was loaded is asked for: the new one is made ready
-                // before the old one goes.
-                let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
-                let is_ready = match was_loaded || wanted.preload {
-                    true => is_loaded(name, &slot).await,
-                    false => true,
-                };
-                let app = match known {
-                    Some(known) if was_loaded && !is_ready => known,
-                    _ => (wanted.clone(), slot),
-                };
-                (name.clone(), app)
-            });
+        let made_ready =
+            new.into_iter()
+                .map(|(name, wanted, known, is_tenant_kept, slot)| async move {
+                    // One that was loaded is asked for: the new one is made ready
+                    // before the old one goes.
+                    let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
+                    let is_ready = match was_loaded || wanted.preload {
+                        true => is_loaded(name, &slot).await,
+                        false => true,
+                    };
+                    let old = known.filter(|_| was_loaded && !is_ready);
+                    let app = old.and_then(|old| going_on(name, old, wanted, is_tenant_kept));
+                    (name.clone(), app.unwrap_or_else(|| (wanted.clone(), slot)))
+                });
         self.apps.extend(join_all(made_ready).await);
     }
 
@@ -265,6 +267,34 @@ async fn is_loaded(name: &str, slot: &Slot) -> bool {
         tracing::warn!(app = %name, "refused: {error}");
     }
     loaded.is_ok()
+}
+
+/// The old version of an application whose new one can not be loaded: it goes on
+/// if only its file is broken, on the routes that are wanted now. What else was
+/// changed holds at once. Else who can write to the file could keep a grant that
+/// was taken away, by breaking it.
+fn going_on(
+    name: &str,
+    (known, slot): (App, Slot),
+    wanted: &App,
+    is_tenant_kept: bool,
+) -> Option<(App, Slot)> {
+    let why = if known.tenant != wanted.tenant {
+        "it belongs to another tenant now"
+    } else if !is_tenant_kept {
+        "its tenant was changed"
+    } else if known.policy != wanted.policy {
+        "its limits or grants were changed"
+    } else {
+        let routes = wanted.routes.clone();
+        // With its old file, so that the next reload tries the new one again.
+        return Some((App { routes, ..known }, slot));
+    };
+    tracing::warn!(
+        app = %name,
+        "the old version does not go on until its file can be loaded, because {why}"
+    );
+    None
 }
 
 /// Who answers on a socket.
