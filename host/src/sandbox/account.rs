@@ -249,11 +249,15 @@ impl Ceiling {
     }
 
     pub(super) fn has_room(&self, amount: u64) -> bool {
-        self.most.saturating_sub(self.used()) >= amount
+        self.free() >= amount
     }
 
     pub(super) fn used(&self) -> u64 {
         self.used.load(SeqCst)
+    }
+
+    pub(super) fn free(&self) -> u64 {
+        self.most.saturating_sub(self.used())
     }
 }
 

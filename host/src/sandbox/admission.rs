@@ -1,8 +1,9 @@
 //! Who may run now, who waits, and who is sent away.
 //!
 //! A request takes a place of its application, of its tenant and of the engine.
-//! While nobody waits that is one atomic operation each. Who has to wait stands
-//! in the line of its application; each place that becomes free goes to the
+//! While nobody waits that is one atomic operation each. A tenant gets a place
+//! only while it has fewer than are free, so that a few of them do not have all.
+//! Who has to wait stands in the line of its application; each place that becomes free goes to the
 //! tenant with the fewest requests under way, of several to the one that computed
 //! least lately, in it to the application with the fewest requests, and there to
 //! who came first. So a tenant that floods waits for
@@ -66,11 +67,14 @@ impl Gate {
         if is_next && let Ok(admitted) = self.take(customer) {
             return Ok(admitted);
         }
-        let mut waiting = self.line_up(customer, journal)?;
+        let waiting = self.line_up(customer, journal);
+        if is_next || waiting.is_ok() {
+            self.admit_next();
+        }
+        let mut waiting = waiting?;
         let [app, tenant] = customer.accounts();
         let wait_max = app.budget.queue_wait_max.min(tenant.budget.queue_wait_max);
         let deadline = Instant::now() + wait_max;
-        self.admit_next();
         loop {
             let until =
                 look_in(customer).map_or(deadline, |look| deadline.min(Instant::now() + look));
@@ -95,6 +99,9 @@ impl Gate {
             .iter()
             .any(|account| !account.cpu_wait().is_zero())
         {
+            return Err(Lacking::Own);
+        }
+        if !customer.leaves_places() {
             return Err(Lacking::Own);
         }
         let [app, tenant] = customer.accounts();
@@ -144,17 +151,24 @@ impl Gate {
     /// Lets in whoever can run now.
     fn admit_next(&self) {
         let mut lines = self.lock();
-        while let Some(next) = lines.next() {
-            match self.take(lines.customer(next)) {
-                Ok(admitted) => lines.call(next, admitted),
-                // Others took what was left a moment ago.
-                Err(Lacking::Own) => {}
-                // Once more, because who left before this was set did not see it.
-                Err(Lacking::EnginePlace) if !self.is_short.swap(true, SeqCst) => {}
-                Err(Lacking::EnginePlace) => return,
+        loop {
+            while let Some(next) = lines.next() {
+                match self.take(lines.customer(next)) {
+                    Ok(admitted) => lines.call(next, admitted),
+                    // Others took what was left a moment ago.
+                    Err(Lacking::Own) => {}
+                    Err(Lacking::EnginePlace) => break,
+                }
+            }
+            if !lines.is_any_short() {
+                self.is_short.store(false, SeqCst);
+                return;
+            }
+            // Once more, because who left before this was set did not see it.
+            if self.is_short.swap(true, SeqCst) {
+                return;
             }
         }
-        self.is_short.store(false, SeqCst);
     }
 
     /// Somebody left who had something that others may wait for.
@@ -237,122 +251,4 @@ impl Drop for Waiting<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::Budget;
-    use crate::sandbox::engine::Engine;
-    use crate::sandbox::tenant::Tenant;
-
-    fn engine(places: usize) -> Engine {
-        let options = Engine::options().instances_max(places);
-        options.start().expect("an engine")
-    }
-
-    fn customer(engine: &Engine, budget: &Budget) -> Arc<Customer> {
-        let tenant = Tenant::new(engine, "tenant", budget.clone());
-        Customer::new(&tenant, "app", budget, 1)
-    }
-
-    async fn enter(customer: &Arc<Customer>) -> Result<Admitted, Fault> {
-        customer.gate().enter(customer, &Journal::new()).await
-    }
-
-    #[tokio::test]
-    async fn conformance_75_a_full_queue_is_a_503_at_once() {
-        let engine = engine(10);
-        let customer = customer(&engine, &Budget::strict().requests_max(1).queue_max(0));
-        let admitted = enter(&customer).await.expect("the first");
-        let fault = enter(&customer).await.expect_err("the second");
-        assert_eq!((fault.status().as_u16(), fault.cause()), (503, "queue"));
-        drop(admitted);
-        enter(&customer).await.expect("after the first");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_has_an_end() {
-        let engine = engine(10);
-        let customer = customer(&engine, &Budget::strict().requests_max(1));
-        let _admitted = enter(&customer).await.expect("the first");
-        let fault = enter(&customer).await.expect_err("the second");
-        assert_eq!(fault.cause(), "requests");
-        assert!(customer.accounts().map(|account| account.waiting.used()) == [0, 0]);
-        assert!(customer.gate().lock().is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_was_taken_is_given_back() {
-        let engine = engine(1);
-        let customers = [0; 2].map(|_| customer(&engine, &Budget::strict()));
-        let admitted = enter(&customers[0]).await.expect("the only place");
-        let waiting = enter(&customers[1]);
-        assert!(futures_util::future::FutureExt::now_or_never(waiting).is_none());
-        drop(admitted);
-        for customer in &customers {
-            customer.idle().await;
-            let [app, tenant] = customer.accounts();
-            for used in [
-                &app.running,
-                &app.memory_bytes,
-                &tenant.running,
-                &tenant.waiting,
-            ] {
-                assert_eq!(used.used(), 0);
-            }
-        }
-        assert_eq!(customers[0].gate().places.used(), 0);
-    }
-
-    #[tokio::test]
-    async fn who_grows_makes_the_next_wait_and_not_fail() {
-        let engine = engine(10);
-        let customer = customer(&engine, &Budget::strict().memory_max(1000));
-        assert_eq!(customer.memory_bytes_needed(), 1);
-        for _ in 0..50 {
-            customer.note_memory(600);
-        }
-        let needed = customer.memory_bytes_needed();
-        assert!((500..=600).contains(&needed), "{needed}");
-        let admitted = enter(&customer).await.expect("the first");
-        let waiting = enter(&customer);
-        assert!(futures_util::future::FutureExt::now_or_never(waiting).is_none());
-        drop(admitted);
-        // More than there is would never fit.
-        for _ in 0..100 {
-            customer.note_memory(5000);
-        }
-        enter(&customer).await.expect("all of it");
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn nobody_waits_for_ever() {
-        let engine = engine(3);
-        let budget = Budget::strict()
-            .requests_max(2)
-            .memory_max(3)
-            .queue_max(100_000)
-            .queue_wait_max(Duration::from_secs(600));
-        let customers = [0; 4].map(|_| customer(&engine, &budget));
-        let mut tasks = Vec::new();
-        for number in 0..4000_usize {
-            let customer = customers[number % 4].clone();
-            tasks.push(tokio::spawn(async move {
-                if number % 10 == 0 {
-                    // Some change their mind.
-                    let waiting = tokio::time::timeout(Duration::ZERO, enter(&customer));
-                    drop(waiting.await);
-                    return;
-                }
-                let admitted = enter(&customer).await.expect("a place");
-                if number % 3 == 0 {
-                    tokio::task::yield_now().await;
-                }
-                drop(admitted);
-            }));
-        }
-        for task in tasks {
-            task.await.expect("no panic");
-        }
-        assert_eq!(customers[0].gate().places.used(), 0);
-        assert!(customers[0].gate().lock().is_empty());
-    }
-}
+mod tests;

@@ -66,11 +66,9 @@ impl Lines {
 
     /// The line whose turn it is, of those that lack nothing of their own.
     pub(super) fn next(&self) -> Option<usize> {
-        let able = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| shortage(&line.customer).is_none());
+        let able = self.lines.iter().enumerate().filter(|(_, line)| {
+            shortage(&line.customer).is_none() && line.customer.leaves_places()
+        });
         let first = able.min_by_key(|(_, line)| {
             let [app, tenant] = line.customer.accounts();
             let came = line.waiting.front().map_or(0, |ticket| ticket.number);
@@ -78,6 +76,12 @@ impl Lines {
             (tenant.running.used(), recent, app.running.used(), came)
         });
         first.map(|(index, _)| index)
+    }
+
+    /// Whether somebody waits for nothing but others' places.
+    pub(super) fn is_any_short(&self) -> bool {
+        let mut lines = self.lines.iter();
+        lines.any(|line| shortage(&line.customer).is_none())
     }
 
     /// Lets the first one of a line in. If that one has just given up, the place

@@ -98,6 +98,12 @@ impl fmt::Debug for Tenant {
     }
 }
 
+impl State {
+    fn has_others(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 1
+    }
+}
+
 impl Drop for State {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
@@ -233,6 +239,15 @@ impl Customer {
     /// Whether its tenant uses much of the machine while there are others.
     pub(super) fn is_greedy(&self) -> bool {
         let state = &self.tenant.0;
-        state.count.load(Ordering::Relaxed) > 1 && state.modesty.is_empty()
+        state.has_others() && state.modesty.is_empty()
+    }
+
+    /// Whether its tenant may take one more of the places that all share: beside
+    /// others it has fewer of them than are free (the dynamic threshold of
+    /// Choudhury and Hahne, 1998). So who has many leaves some to who comes next,
+    /// and one tenant alone may have all.
+    pub(super) fn leaves_places(&self) -> bool {
+        let running = self.tenant.account().running.used();
+        running == 0 || !self.tenant.0.has_others() || running < self.gate().places.free()
     }
 }
