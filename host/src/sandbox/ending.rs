@@ -33,9 +33,7 @@ impl Ending {
             Self::Returned(_) => Fault::NoResponse("it set no status and wrote nothing".to_owned()),
         };
         let bytes = fault.log_lines().iter().map(String::len).sum();
-        let customer = meter.customer();
-        if let Some(account) = customer.and_then(|customer| customer.log(bytes)) {
-            account.tell_of_log(journal);
+        if !meter.may_log(bytes) {
             journal.mute();
         }
         meter.add(began.elapsed());

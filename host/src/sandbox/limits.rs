@@ -125,6 +125,17 @@ impl Meter {
         self.journal.number()
     }
 
+    /// Whether so many bytes about the request may go to the log: they are on its
+    /// customer's account.
+    pub(super) fn may_log(&self, bytes: usize) -> bool {
+        let customer = self.customer.as_ref();
+        let exhausted = customer.and_then(|customer| customer.log(bytes));
+        if let Some(account) = exhausted {
+            account.tell_of_log(&self.journal);
+        }
+        exhausted.is_none()
+    }
+
     /// Adds time that was spent for the guest and not by it.
     pub(super) fn add(&self, time: Duration) {
         self.spent.fetch_add(time.as_nanos() as u64, Relaxed);

@@ -5,9 +5,10 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::limits::Meter;
@@ -18,6 +19,15 @@ use crate::policy::Policy;
 /// How much of a body is held back, bytes: an answer up to this size leaves as
 /// a whole, with its head; a longer one in pieces of at least this size.
 const HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// What it takes of the threads that serve to send a piece on: to wake who has
+/// the connection, and one write. It is added to what the guest has used, which
+/// else could have others work for it, in the foreground, from the background.
+const SENDING_TIME: Duration = Duration::from_micros(5);
+
+/// How many of the fields that were dropped are named, and how much of a name.
+const NAMES_TOLD_MAX: usize = 5;
+const NAME_TOLD_BYTES_MAX: usize = 64;
 
 /// The answer of one guest. Clones share it: the guest's world writes, and who
 /// drives the guest closes it.
@@ -99,7 +109,7 @@ impl Reply {
             state.leave = Some(cgi::named_variables(&headers));
         }
         if !state.policy.may_command_web_server {
-            drop_commands(state.meter.request(), status, &mut headers);
+            drop_commands(&state.meter, status, &mut headers);
         }
         *head = Some((status, headers));
         Ok(())
@@ -280,6 +290,7 @@ impl State {
         self.flush();
         if let Stage::Streaming(sender) = &mut self.stage {
             sender.push(bytes);
+            self.meter.add(SENDING_TIME);
         }
     }
 
@@ -293,8 +304,11 @@ impl State {
             let _ = answer.send(Ok(self.response(head, body)));
             self.stage = Stage::Streaming(sender);
         }
-        if let Stage::Streaming(sender) = &mut self.stage {
+        if let Stage::Streaming(sender) = &mut self.stage
+            && !self.held.is_empty()
+        {
             sender.push(self.held.split().freeze());
+            self.meter.add(SENDING_TIME);
         }
     }
 
@@ -311,16 +325,46 @@ impl State {
 
 /// A `Location` with status 200 is a command too: RFC 3875 §6.2.2 has the web
 /// server answer with its own document of that name.
-fn drop_commands(request: u64, status: StatusCode, headers: &mut HeaderMap) {
+fn drop_commands(meter: &Meter, status: StatusCode, headers: &mut HeaderMap) {
     let mut dropped = cgi::drop_commands(headers);
     if status == StatusCode::OK && headers.remove(header::LOCATION).is_some() {
         dropped.push(header::LOCATION);
     }
-    if !dropped.is_empty() {
-        tracing::warn!(
-            request,
-            "a response's fields {dropped:?} were dropped: they command the web server, which the \
-             application may not"
-        );
+    if dropped.is_empty() {
+        return;
+    }
+    let names = dropped.iter().take(NAMES_TOLD_MAX).map(HeaderName::as_str);
+    let names: Vec<_> = names
+        .map(|name| name.get(..NAME_TOLD_BYTES_MAX).unwrap_or(name))
+        .collect();
+    let line = format!(
+        "{} of a response's fields were dropped, {names:?}: they command the web server, which the \
+         application may not",
+        dropped.len()
+    );
+    if meter.may_log(line.len()) {
+        tracing::warn!(request = meter.request(), "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Journal;
+
+    #[test]
+    fn what_each_piece_costs_others_is_the_guests() {
+        let (journal, place) = (Arc::new(Journal::new()), Arc::new(()));
+        let meter = Meter::new(journal.clone(), None);
+        let policy = Arc::new(Policy::strict());
+        let (reply, _answer) = Reply::new(place, meter, policy, false);
+        for _ in 0..1000 {
+            reply.append(b"x");
+            reply.flush();
+            // Nothing is sent by these.
+            reply.flush();
+        }
+        reply.finish();
+        assert_eq!(journal.usage().cpu_time, 1000 * SENDING_TIME);
     }
 }
