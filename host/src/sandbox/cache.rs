@@ -26,6 +26,10 @@ const UNFINISHED: &str = ".part";
 /// … and of the empty ones that say: compiled for the set-up with concurrency.
 const REDIRECT: &str = ".concurrent";
 
+/// What a file counts as at least, bytes: the empty ones take a place on the disk
+/// too, and each takes time to be looked at.
+const FILE_BYTES_MIN: u64 = 64 * 1024;
+
 /// How old a file that is being written can be: longer than any write takes.
 const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(3600);
 
@@ -159,8 +163,8 @@ impl Cache {
             if name.ends_with(UNFINISHED) && age > UNFINISHED_AGE_MAX {
                 // Somebody else may have removed it, which is as well.
                 let _ = fs::remove_file(&path);
-            } else if name.ends_with(FINISHED) {
-                files.push((modified, meta.len(), path));
+            } else if name.ends_with(FINISHED) || name.ends_with(REDIRECT) {
+                files.push((modified, meta.len().max(FILE_BYTES_MIN), path));
             }
         }
         files.sort();
@@ -215,5 +219,31 @@ impl Hasher for KeyHasher {
 
     fn finish(&self) -> u64 {
         0 // never asked: the whole hash is taken instead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_files_take_room_too_and_the_oldest_goes_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        for (hours, name) in [(2, "b.concurrent"), (3, "a.cwasm"), (1, "c.concurrent")] {
+            let file = File::create(cache.folder.join(name)).expect("a file");
+            let age = Duration::from_secs(hours * 3600);
+            file.set_modified(SystemTime::now() - age).expect("a time");
+        }
+        let names = || {
+            let entries = fs::read_dir(&cache.folder).expect("a folder").flatten();
+            let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+            names.sort();
+            names
+        };
+        cache.shrink(3 * FILE_BYTES_MIN);
+        assert_eq!(names().len(), 3);
+        cache.shrink(FILE_BYTES_MIN);
+        assert_eq!(names(), ["c.concurrent"]);
     }
 }
