@@ -13,6 +13,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+
 use crate::setup::SetupError;
 
 /// Who may read a log file: addresses of visitors stand in it.
@@ -21,6 +24,13 @@ const MODE: u32 = 0o640;
 /// How many lines are gathered before they are written, at most: a burst
 /// becomes few system calls, and no line waits for long.
 const BATCH_LINES_MAX: usize = 4096;
+
+/// How long a pipe's reader may take nothing before lines are dropped: all other
+/// files wait meanwhile.
+const PIPE_WAIT_MAX: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// How long the lines that are on their way may take when the server stops.
 const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -228,7 +238,7 @@ impl Output {
             return;
         }
         let written = match &mut self.file {
-            Some(file) => file.write_all(&self.gathered),
+            Some(file) => write_all(file, &self.gathered),
             None => io::stderr().write_all(&self.gathered),
         };
         let state = &self.state;
@@ -262,7 +272,29 @@ fn open(destination: &Destination) -> io::Result<Option<File>> {
     };
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(MODE);
+    // Opening or writing to a pipe that nobody reads would keep everybody's lines
+    // waiting; with a file it makes no difference.
+    options.custom_flags(OFlags::NONBLOCK.bits() as i32);
     options.open(path).map(Some)
+}
+
+/// Writes all of it, unless a pipe's reader takes nothing for too long.
+fn write_all(mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let writable = &mut [PollFd::new(&file, PollFlags::OUT)];
+                if poll(writable, Some(&PIPE_WAIT_MAX))? == 0 {
+                    return Err(error);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Destination {
@@ -291,6 +323,23 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_reads_keeps_no_other_file_waiting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
+        assert!(open(&Destination::File(path.clone())).is_err());
+        let mut both = OpenOptions::new();
+        let mut reader = both.read(true).write(true).open(&path).expect("opened");
+        let pipe = open(&Destination::File(path)).expect("opened");
+        let pipe = pipe.expect("a file");
+        let lines = [b'x'; 200_000];
+        let error = write_all(&pipe, &lines).expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+        write_all(&pipe, &lines).expect("somebody reads");
+    }
 
     #[test]
     fn lines_go_on_in_a_new_file_after_a_rotation() {
