@@ -122,6 +122,13 @@ impl Reply {
         if !matches!(state.stage, Stage::Waiting(..)) {
             return Err("it began to refuse the request before it allowed it".to_owned());
         }
+        let bytes: usize = variables.iter().map(|(n, v)| n.len() + v.len()).sum();
+        let bytes_max = state.policy.response_head_bytes_max;
+        if bytes > bytes_max {
+            return Err(format!(
+                "the variables of its verdict have over {bytes_max} bytes (response-head)"
+            ));
+        }
         state.meter.publish();
         if let Stage::Waiting(answer, _) = std::mem::replace(&mut state.stage, Stage::Over) {
             let leave = Response::allow(variables);
@@ -352,12 +359,25 @@ mod tests {
     use super::*;
     use crate::message::Journal;
 
-    #[test]
-    fn what_each_piece_costs_others_is_the_guests() {
-        let (journal, place) = (Arc::new(Journal::new()), Arc::new(()));
+    fn reply(journal: &Arc<Journal>) -> (Reply, oneshot::Receiver<Result<Response, Fault>>) {
         let meter = Meter::new(journal.clone(), None);
         let policy = Arc::new(Policy::strict());
-        let (reply, _answer) = Reply::new(place, meter, policy, false);
+        Reply::new(Arc::new(()), meter, policy, false)
+    }
+
+    #[test]
+    fn a_verdict_has_no_more_than_a_head() {
+        let (reply, _answer) = reply(&Arc::default());
+        let variables = |bytes| Params::from_iter([("A", "x".repeat(bytes))]);
+        let refused = reply.allow(variables(64 * 1024)).expect_err("too much");
+        assert!(refused.contains("over 65536 bytes"), "{refused}");
+        assert_eq!(reply.allow(variables(64 * 1024 - 1)), Ok(()));
+    }
+
+    #[test]
+    fn what_each_piece_costs_others_is_the_guests() {
+        let journal = Arc::default();
+        let (reply, _answer) = reply(&journal);
         for _ in 0..1000 {
             reply.append(b"x");
             reply.flush();
