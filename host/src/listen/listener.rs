@@ -247,10 +247,7 @@ impl Acceptor {
                     if matches!(self.clients, Clients::Any) {
                         return Ok(stream);
                     }
-                    tracing::warn!(
-                        peer = stream.peer(),
-                        "refused: FCGI_WEB_SERVER_ADDRS is set"
-                    );
+                    self.refuse(stream.peer(), "FCGI_WEB_SERVER_ADDRS is set");
                 }
                 Socket::Tcp(listener) => {
                     let (stream, peer) = listener.accept().await?;

@@ -28,7 +28,7 @@ struct Open {
     /// Those that we made.
     files: Vec<SocketFile>,
     stop: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 /// A socket that is bound, and not served yet.
@@ -100,12 +100,18 @@ impl Sockets {
             }
             let stop = CancellationToken::new();
             let stopped = stop.clone().cancelled_owned();
+            let shown = place.clone();
+            let serving = async move {
+                if let Err(error) = server.run_until(stopped).await {
+                    tracing::error!("nobody is served on {shown}: {error}");
+                }
+            };
             let open = Open {
                 socket,
                 router,
                 files,
                 stop,
-                server: tokio::spawn(server.run_until(stopped)),
+                server: tokio::spawn(serving),
             };
             self.open.insert(place, open);
         }
