@@ -13,6 +13,7 @@
 mod catalogue;
 mod documents;
 mod file;
+mod idle;
 mod retired;
 mod rounds;
 mod safe_path;

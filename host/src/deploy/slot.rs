@@ -10,10 +10,10 @@ use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use futures_util::future::Shared as SharedFuture;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::catalogue::{Catalogue, Shared};
+use super::idle::IdleWatch;
 use super::retired;
 use super::source::{Source, Version};
 use super::stamp::Stamp;
@@ -59,15 +59,7 @@ type Refusal = (Option<Stamp>, String);
 struct Filling {
     version: Version,
     /// Empties the place when nobody asks.
-    _watch: Option<AbortOnDrop>,
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    _watch: Option<IdleWatch>,
 }
 
 /// What came of a look after an application's file.
@@ -299,10 +291,9 @@ impl Place {
 
     /// Puts a version in place; whether there was another one.
     fn fill(self: &Arc<Self>, version: Version) -> bool {
-        let watch = self.is_emptied_when_idle.then(|| {
-            let watching = watch_idle(Arc::downgrade(self), self.shared.idle_max());
-            AbortOnDrop(tokio::spawn(watching).abort_handle())
-        });
+        let idle_max = self.shared.idle_max();
+        let is_watched = self.is_emptied_when_idle;
+        let watch = is_watched.then(|| IdleWatch::begin(self, idle_max));
         let filling = Filling {
             version,
             _watch: watch,
@@ -354,6 +345,11 @@ impl Place {
         self.used_at.load(Ordering::Relaxed)
     }
 
+    /// How long nobody has asked for it.
+    pub(super) fn unused_for(&self) -> Duration {
+        Duration::from_millis(self.shared.now().saturating_sub(self.used_at()))
+    }
+
     pub(super) async fn drained(&self) {
         if let Some(current) = self.current.load_full() {
             current.version.application.drained().await;
@@ -366,27 +362,5 @@ impl Place {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Empties a place once nobody has asked for so long.
-async fn watch_idle(place: std::sync::Weak<Place>, idle_max: Duration) {
-    let mut wait = idle_max;
-    loop {
-        sleep(wait).await;
-        let Some(place) = place.upgrade() else {
-            return;
-        };
-        let idle = place.shared.now().saturating_sub(place.used_at());
-        let left = idle_max.saturating_sub(Duration::from_millis(idle));
-        if !left.is_zero() {
-            wait = left;
-        } else if place.is_idle() {
-            place.empty("nobody asks for it");
-            return;
-        } else {
-            // A long answer is under way; it counts as use.
-            wait = idle_max;
-        }
     }
 }
