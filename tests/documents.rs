@@ -14,6 +14,7 @@ tests![
     what_others_could_have_put_there_is_not_served,
     a_changed_file_is_swapped_and_a_removed_one_is_gone,
     each_socket_serves_its_tenants_roots,
+    files_that_can_not_be_loaded_fill_no_log,
 ];
 
 /// A configuration with this folder for its root.
@@ -90,8 +91,8 @@ fn nothing_but_files_below_the_roots_is_served() -> Outcome {
     fs::create_dir(www.join("folder.wasm")).expect("made");
     fs::write(www.join("page.html"), "").expect("written");
     assert_eq!(hosted.open("www/app.wasm").1, "app");
-    hosted.refuses("secret.wasm", "in none of the roots");
-    hosted.refuses("www2/x.wasm", "in none of the roots");
+    hosted.refuses("secret.wasm", "does not lie in ");
+    hosted.refuses("www2/x.wasm", "does not lie in ");
     hosted.refuses("www/../secret.wasm", "dots");
     hosted.refuses("www/./app.wasm", "dots");
     hosted.refuses("www/link.wasm", "symbolic link");
@@ -181,5 +182,27 @@ fn each_socket_serves_its_tenants_roots() -> Outcome {
     assert_eq!(ask("s", "b/app.wasm").text(), "b");
     assert_eq!(ask("alice", "a/app.wasm").text(), "a");
     assert_eq!(ask("alice", "b/app.wasm").status(), 404);
+    // Who has no part in it does not read where everybody's files are.
+    let (nowhere, only) = (ask("s", "c/app.wasm"), ask("alice", "c/app.wasm"));
+    let folder = |name: &str| format!("{}/{name}\"", hosted.folder.display());
+    assert!(nowhere.log().contains("in none of 2 roots"));
+    assert!(!nowhere.log().contains(&folder("b")), "{}", nowhere.log());
+    assert!(only.log().contains(&folder("a")), "{}", only.log());
+    Ok(())
+}
+
+fn files_that_can_not_be_loaded_fill_no_log() -> Outcome {
+    let hosted = Hosted::serve(&config(""), &[("www/app.wasm", "one")], &["s"]);
+    let count = 50;
+    for number in 0..count {
+        let file = format!("www/{number}.wasm");
+        fs::write(hosted.folder.join(&file), "broken").expect("written");
+        let (status, _, log) = hosted.open(&file);
+        assert_eq!(status, 503);
+        assert!(log.contains("is no WebAssembly component"), "{log}");
+    }
+    let log = hosted.program.log();
+    let told = log.lines().filter(|line| line.contains("WARN")).count();
+    assert!((1..count / 2).contains(&told), "{told} lines: {log}");
     Ok(())
 }

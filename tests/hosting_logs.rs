@@ -22,6 +22,7 @@ tests![
     flags_go_before_the_file,
     files_of_a_document_root_count_as_one_application,
     secrets_and_settings_of_the_file_reach_applications,
+    a_file_that_can_not_be_loaded_is_told_to_its_owner_and_seldom_to_the_operator,
 ];
 
 const APPS: &str = "
@@ -50,6 +51,9 @@ app_log = \"apps.log\"
 [status]
 listen = \"unix:status\"
 ";
+
+/// How often a broken application is asked.
+const ASKED: usize = 50;
 
 struct Logged {
     program: Program,
@@ -254,6 +258,25 @@ fn files_of_a_document_root_count_as_one_application() -> Outcome {
     let apps = status["apps"].as_array().expect("a list");
     assert_eq!(apps.len(), 1, "{status}");
     assert_eq!(apps[0]["app"], "www", "{status}");
+    Ok(())
+}
+
+fn a_file_that_can_not_be_loaded_is_told_to_its_owner_and_seldom_to_the_operator() -> Outcome {
+    let logged = Logged::serve(LOG, |_| ())?;
+    fs::write(logged.folder.join("naughty.wasm"), "broken").expect("written");
+    for _ in 0..ASKED {
+        let request = get_with("/hello", &[("HTTP_HOST", "alice.example")]);
+        assert_eq!(logged.program.ask(&request).status(), 503);
+    }
+    wait_until("the owner has all of them", || {
+        let own = logged.text("alice.log");
+        own.matches("is no WebAssembly component").count() == ASKED
+    });
+    logged.wait_for("access.log", "alice alices /hello");
+    let log = logged.text("main.log");
+    let told = log.lines().filter(|line| line.contains("WARN")).count();
+    // That it is refused and the first fault; a slow machine sees some more.
+    assert!((1..ASKED / 4).contains(&told), "{told} lines: {log}");
     Ok(())
 }
 

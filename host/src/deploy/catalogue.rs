@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::complaints::Complaints;
 use super::retired::Retired;
 use super::rounds::Rounds;
 use super::slot::{Place, Refreshed, Slot};
@@ -137,13 +138,24 @@ impl Catalogue {
     /// A place for an application of this tenant, empty until the first request
     /// or [`Slot::load`].
     pub fn slot(&self, name: &str, tenant: &str, source: impl Source) -> Slot {
-        Slot::new(self, name, self.0.tenant(tenant), Box::new(source), true)
+        self.slot_of(name, Complaints::of(tenant, name), source)
+    }
+
+    /// The same for one of several that count as one application.
+    pub(super) fn slot_of(
+        &self,
+        name: &str,
+        complaints: Arc<Complaints>,
+        source: impl Source,
+    ) -> Slot {
+        Slot::new(self, name, complaints, Box::new(source), true)
     }
 
     /// A place that stays filled once it is: it is not unloaded when nobody
     /// asks, nor to make room.
     pub fn lasting_slot(&self, name: &str, tenant: &str, source: impl Source) -> Slot {
-        Slot::new(self, name, self.0.tenant(tenant), Box::new(source), false)
+        let complaints = Complaints::of(tenant, name);
+        Slot::new(self, name, complaints, Box::new(source), false)
     }
 
     /// Looks after the files of all loaded applications, and loads those anew
@@ -225,7 +237,7 @@ impl Shared {
         self.filled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tenant(&self, name: &str) -> Arc<Semaphore> {
+    pub(super) fn tenant(&self, name: &str) -> Arc<Semaphore> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = tenants.get(name).and_then(Weak::upgrade) {
             return known;

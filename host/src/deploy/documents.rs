@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalogue::Catalogue;
+use super::complaints::Complaints;
 use super::file::AppFile;
 use super::safe_path::{self, Refused};
 use super::script;
@@ -81,6 +82,8 @@ struct Shared {
     catalogue: Catalogue,
     /// The longest first.
     roots: Vec<DocumentRoot>,
+    /// Of the files of each root that has a name for all of them.
+    complaints: Vec<Option<Arc<Complaints>>>,
     files: Mutex<HashMap<PathBuf, Slot>>,
 }
 
@@ -98,8 +101,13 @@ impl Documents {
     pub fn new(catalogue: &Catalogue, roots: impl IntoIterator<Item = DocumentRoot>) -> Self {
         let mut roots: Vec<_> = roots.into_iter().collect();
         roots.sort_by_key(|root| std::cmp::Reverse(root.folder.as_os_str().len()));
+        let complaints = roots.iter().map(|root| {
+            let name = root.app_name.as_deref()?;
+            Some(Complaints::of(root.tenant.name(), name))
+        });
         Self(Arc::new(Shared {
             catalogue: catalogue.clone(),
+            complaints: complaints.collect(),
             roots,
             files: Mutex::default(),
         }))
@@ -127,12 +135,11 @@ impl Shared {
             Some((index, root, names))
         });
         let Some((index, root, names)) = within else {
-            let roots: Vec<_> = self
-                .roots
-                .iter()
-                .map(|root| root.folder.display())
-                .collect();
-            return Err(format!("{shown:?}: it lies in none of the roots {roots:?}"));
+            // Not each of them: there is one for each customer of a hoster's.
+            return Err(match &self.roots[..] {
+                [only] => format!("{shown:?}: it does not lie in {:?}", only.folder),
+                roots => format!("{shown:?}: it lies in none of {} roots", roots.len()),
+            });
         };
         let mut refused = Refused::Missing;
         for count in script::candidates(&names) {
@@ -176,7 +183,9 @@ impl Shared {
         let name = root.app_name.as_deref().unwrap_or(&path);
         let open = opener(root, &found.path);
         let source = AppFile::opened_by(&root.tenant, name, &path, open, root.policy.clone());
-        let slot = self.catalogue.slot(&path, root.tenant.name(), source);
+        let complaints = self.complaints[found.root].clone();
+        let complaints = complaints.unwrap_or_else(|| Complaints::of(root.tenant.name(), name));
+        let slot = self.catalogue.slot_of(&path, complaints, source);
         files.insert(found.path, slot.clone());
         slot
     }

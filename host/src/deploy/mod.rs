@@ -11,6 +11,7 @@
 //! Nothing here knows which requests come to which slot.
 
 mod catalogue;
+mod complaints;
 mod documents;
 mod file;
 mod idle;

@@ -13,11 +13,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::catalogue::{Catalogue, Shared};
+use super::complaints::Complaints;
 use super::idle::IdleWatch;
 use super::retired;
 use super::source::{Source, Version};
 use super::stamp::Stamp;
-use crate::message::{BoxFuture, Fault, Handler, Request, Response, printable};
+use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response, printable};
 use crate::setup::SetupError;
 
 /// The most that is kept and told of why a file is refused, bytes: names of a
@@ -34,6 +35,7 @@ pub(super) struct Place {
     name: String,
     source: Box<dyn Source>,
     shared: Arc<Shared>,
+    complaints: Arc<Complaints>,
     /// The tenant's right to compile.
     tenant: Arc<Semaphore>,
     is_emptied_when_idle: bool,
@@ -78,7 +80,7 @@ impl Slot {
     pub(super) fn new(
         catalogue: &Catalogue,
         name: &str,
-        tenant: Arc<Semaphore>,
+        complaints: Arc<Complaints>,
         source: Box<dyn Source>,
         is_emptied_when_idle: bool,
     ) -> Self {
@@ -86,7 +88,8 @@ impl Slot {
             name: name.to_owned(),
             source,
             shared: catalogue.0.clone(),
-            tenant,
+            tenant: catalogue.0.tenant(&complaints.owner.tenant),
+            complaints,
             is_emptied_when_idle,
             current: ArcSwapOption::empty(),
             used_at: AtomicU64::new(0),
@@ -172,7 +175,7 @@ impl Handler for Slot {
             place.used_at.store(place.shared.now(), Ordering::Relaxed);
             let filling = match place.current.load_full() {
                 Some(filling) => filling,
-                None => place.filled().await?,
+                None => place.filled(&request.journal).await?,
             };
             filling.version.application.handle(request).await
         })
@@ -186,8 +189,16 @@ impl From<Arc<Place>> for Slot {
 }
 
 impl Place {
+    /// Waits for the first version on behalf of a request, whose journal learns
+    /// whose it is: nobody else tells it, if there is none.
+    async fn filled(self: &Arc<Self>, journal: &Journal) -> Result<Arc<Filling>, Fault> {
+        journal.set_owner(self.complaints.owner.clone());
+        let filling = self.first().await;
+        filling.map_err(|fault| self.complaints.fault(fault, journal))
+    }
+
     /// Waits for the first version, but not for ever.
-    async fn filled(self: &Arc<Self>) -> Result<Arc<Filling>, Fault> {
+    async fn first(self: &Arc<Self>) -> Result<Arc<Filling>, Fault> {
         let Ok(_waiting) = self.shared.waiting.try_acquire() else {
             return Err(Fault::Overloaded(format!(
                 "{} requests wait for applications to be loaded already",
@@ -257,18 +268,21 @@ impl Place {
         }
     }
 
-    /// Notes and logs that this is not served; only once, however often it is
-    /// asked for.
+    /// Notes that this is not served, and logs it: only once, however often it is
+    /// asked for, and not without end, however often it is changed.
     fn refuse(&self, stamp: Option<Stamp>, mut reason: String, is_logged: bool) -> String {
         reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         let refusal = (stamp, reason.clone());
         let before = self.state().refused.replace(refusal.clone());
-        if is_logged && before != Some(refusal) {
+        if is_logged
+            && before != Some(refusal)
+            && let Some(besides) = self.complaints.refusal()
+        {
             let what = match self.is_filled() {
                 true => "the new version is refused, and the old one goes on serving",
                 false => "it can not be loaded",
             };
-            tracing::warn!(app = %printable(&self.name), "{what}: {}", printable(&reason));
+            tracing::warn!(app = %printable(&self.name), "{what}: {}{besides}", printable(&reason));
         }
         reason
     }

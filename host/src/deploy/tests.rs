@@ -275,6 +275,22 @@ async fn what_was_never_loaded_is_a_503_until_its_file_changes() {
 }
 
 #[tokio::test]
+async fn what_can_not_be_loaded_is_its_owners_and_the_log_is_told_once() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "broken");
+    let slot = Catalogue::new().slot("app", "alice", Text::new(&path));
+    for number in 0..3 {
+        let request = Request::default();
+        let journal = request.journal.clone();
+        assert!(slot.handle(request).await.is_err());
+        assert_eq!(journal.is_muted(), number > 0);
+        let owner = journal.owner().expect("it is known");
+        assert_eq!((&*owner.tenant, &*owner.app), ("alice", "app"));
+    }
+}
+
+#[tokio::test]
 async fn one_tenants_compiles_do_not_stand_in_anothers_way() {
     let folder = folder();
     let path = folder.path().join("app");
