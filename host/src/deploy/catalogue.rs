@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::complaints::Complaints;
 use super::retired::Retired;
 use super::rounds::Rounds;
+use super::share::Share;
 use super::slot::{Place, Refreshed, Slot};
 use super::source::Source;
 
@@ -28,15 +29,15 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How many requests may wait for applications to be loaded, over all
-/// applications. Each holds its params, some KiB.
+/// tenants. Each holds its params, some KiB.
 const WAITING_MAX: usize = 1024;
 
 /// How many applications are compiled at a time, unless set: with one, a bomb
 /// would keep all others from being deployed until its time is over.
 const COMPILES_MAX: usize = 3;
 
-/// How many applications are read from the cache at a time: enough to keep a
-/// disk busy.
+/// How many applications are read from the cache at a time, one of a tenant's:
+/// enough to keep a disk busy.
 const FETCHES_MAX: usize = 8;
 
 /// What the slots of a process share. Clones are the same catalogue.
@@ -54,8 +55,7 @@ pub(super) struct Shared {
     pub(super) retired: Retired,
     pub(super) rounds: Rounds,
     started: Instant,
-    /// Each tenant's right to compile.
-    tenants: Mutex<HashMap<String, Weak<Semaphore>>>,
+    tenants: Mutex<HashMap<String, Weak<Share>>>,
     filled: Mutex<Vec<Weak<Place>>>,
 }
 
@@ -237,14 +237,14 @@ impl Shared {
         self.filled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tenant(&self, name: &str) -> Arc<Semaphore> {
+    pub(super) fn tenant(&self, name: &str) -> Arc<Share> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = tenants.get(name).and_then(Weak::upgrade) {
             return known;
         }
         tenants.retain(|_, tenant| tenant.strong_count() > 0);
-        let compiles = Arc::new(Semaphore::new(1));
-        tenants.insert(name.to_owned(), Arc::downgrade(&compiles));
-        compiles
+        let share = Arc::new(Share::new());
+        tenants.insert(name.to_owned(), Arc::downgrade(&share));
+        share
     }
 }

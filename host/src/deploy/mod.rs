@@ -19,6 +19,7 @@ mod retired;
 mod rounds;
 mod safe_path;
 mod script;
+mod share;
 mod slot;
 mod source;
 mod stamp;

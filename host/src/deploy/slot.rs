@@ -9,13 +9,13 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use futures_util::future::Shared as SharedFuture;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::catalogue::{Catalogue, Shared};
 use super::complaints::Complaints;
 use super::idle::IdleWatch;
 use super::retired;
+use super::share::{self, Share, Waiting};
 use super::source::{Source, Version};
 use super::stamp::Stamp;
 use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response, printable};
@@ -36,8 +36,7 @@ pub(super) struct Place {
     source: Box<dyn Source>,
     shared: Arc<Shared>,
     complaints: Arc<Complaints>,
-    /// The tenant's right to compile.
-    tenant: Arc<Semaphore>,
+    tenant: Arc<Share>,
     is_emptied_when_idle: bool,
     current: ArcSwapOption<Filling>,
     used_at: AtomicU64,
@@ -116,7 +115,7 @@ impl Slot {
         if self.is_loaded() {
             return Ok(());
         }
-        let (loading, _) = self.0.clone().begin(false);
+        let (loading, _) = self.0.clone().begin(false, None);
         loading.await.map(drop).map_err(SetupError::new)
     }
 
@@ -127,11 +126,11 @@ impl Slot {
             return Refreshed::Unchanged;
         };
         let known = self.0.refused();
-        let (loading, is_new) = self.0.clone().begin(true);
+        let (loading, is_new) = self.0.clone().begin(true, None);
         let mut outcome = loading.await;
         if !is_new {
             // It may have begun before the file changed.
-            outcome = self.0.clone().begin(true).0.await;
+            outcome = self.0.clone().begin(true, None).0.await;
         }
         match outcome {
             Ok(after) if Arc::ptr_eq(&before, &after) => Refreshed::Unchanged,
@@ -157,7 +156,7 @@ impl Slot {
                     .is_some_and(|known| known.is_of_same_file(&stamp))
             };
             if !filling.version.stamp.is_of_same_file(&stamp) && !is_refused() {
-                let _ = self.0.clone().begin(true);
+                let _ = self.0.clone().begin(true, None);
             }
         }
         self.handle(request).await
@@ -199,6 +198,13 @@ impl Place {
 
     /// Waits for the first version, but not for ever.
     async fn first(self: &Arc<Self>) -> Result<Arc<Filling>, Fault> {
+        let Some(waiting) = self.tenant.wait() else {
+            return Err(Fault::Overloaded(format!(
+                "{} requests wait for applications of tenant {} to be loaded already",
+                share::WAITING_MAX,
+                self.complaints.owner.tenant
+            )));
+        };
         let Ok(_waiting) = self.shared.waiting.try_acquire() else {
             return Err(Fault::Overloaded(format!(
                 "{} requests wait for applications to be loaded already",
@@ -206,7 +212,8 @@ impl Place {
             )));
         };
         let wait_max = self.shared.wait_max();
-        match timeout(wait_max, self.clone().begin(true).0).await {
+        let (loading, _) = self.clone().begin(true, Some(waiting.clone()));
+        match timeout(wait_max, loading).await {
             Ok(loaded) => loaded.map_err(Fault::Unloadable),
             Err(_) => Err(Fault::Overloaded(format!(
                 "{} was not loaded within {wait_max:?}, and is still being",
@@ -217,14 +224,16 @@ impl Place {
 
     /// Joins the load that is under way, or begins one. Whether it is new. It
     /// goes on without those who wait for it. `is_logged` is whether the log
-    /// has to tell what is refused, because nobody else does.
-    fn begin(self: Arc<Self>, is_logged: bool) -> (Loading, bool) {
+    /// has to tell what is refused, because nobody else does; `waiting` is the
+    /// place of the request that asks, which a new load keeps until its end.
+    fn begin(self: Arc<Self>, is_logged: bool, waiting: Option<Waiting>) -> (Loading, bool) {
         let mut state = self.state();
         if let Some(loading) = &state.loading {
             return (loading.clone(), false);
         }
         let place = self.clone();
         let task = tokio::spawn(async move {
+            let _waiting = waiting;
             let load = AssertUnwindSafe(place.load(is_logged)).catch_unwind();
             let outcome = load
                 .await
@@ -287,18 +296,19 @@ impl Place {
         reason
     }
 
-    /// A version from the cache, or else compiled when it is this tenant's and
+    /// A version from the cache, or else compiled, when it is this tenant's and
     /// then this application's turn.
     async fn obtain(&self) -> Result<Version, SetupError> {
         let gone = |_| SetupError::new("the server is stopping");
         {
+            // In this order: those of one tenant do not stand in the way of others.
+            let _own = self.tenant.fetches.acquire().await.map_err(gone)?;
             let _fetch = self.shared.fetches.acquire().await.map_err(gone)?;
             if let Some(version) = self.source.kept().await? {
                 return Ok(version);
             }
         }
-        // In this order: those of one tenant do not stand in the way of others.
-        let _own = self.tenant.acquire().await.map_err(gone)?;
+        let _own = self.tenant.compiles.acquire().await.map_err(gone)?;
         let _compile = self.shared.compiles.acquire().await.map_err(gone)?;
         self.source.compiled().await
     }

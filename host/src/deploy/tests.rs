@@ -1,6 +1,8 @@
 //! Slots and catalogues, with files of text for components and closures for
 //! applications.
 
+mod fair;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +25,9 @@ struct Text {
     path: PathBuf,
     /// Whether it is made without compiling.
     is_kept: bool,
+    /// The right to look for that.
+    may_fetch: Arc<Semaphore>,
+    fetches: Arc<AtomicUsize>,
     /// The right to compile, where a test wants it to take time.
     may_compile: Arc<Semaphore>,
     compiles: Arc<AtomicUsize>,
@@ -36,6 +41,8 @@ impl Text {
         Self {
             path: path.to_owned(),
             is_kept: false,
+            may_fetch: Arc::new(Semaphore::new(1000)),
+            fetches: Arc::default(),
             may_compile: Arc::new(Semaphore::new(1000)),
             compiles: Arc::default(),
             may_answer: Arc::new(Semaphore::new(1000)),
@@ -68,7 +75,11 @@ impl Source for Text {
     }
 
     fn kept(&self) -> BoxFuture<'_, Result<Option<Version>, SetupError>> {
-        Box::pin(async { self.is_kept.then(|| self.version()).transpose() })
+        Box::pin(async {
+            self.fetches.fetch_add(1, Ordering::Relaxed);
+            self.may_fetch.acquire().await.expect("open").forget();
+            self.is_kept.then(|| self.version()).transpose()
+        })
     }
 
     fn compiled(&self) -> BoxFuture<'_, Result<Version, SetupError>> {

@@ -1,0 +1,72 @@
+//! What one tenant has loaded does not stand in another's way.
+
+use super::*;
+use crate::deploy::share;
+
+/// More than may wait over all tenants.
+const FLOOD: usize = 1100;
+
+/// More than are read at a time over all tenants, and than one tenant's loads
+/// that are under way.
+const FILES: usize = 100;
+
+/// A source whose making takes as long as the test wants.
+fn slow(path: &Path, is_kept: bool) -> Text {
+    let mut source = Text::new(path);
+    source.is_kept = is_kept;
+    source.may_fetch = Arc::new(Semaphore::new(usize::from(!is_kept)));
+    source.may_compile = Arc::new(Semaphore::new(0));
+    source
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_tenants_requests_that_wait_leave_room_for_others() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let source = slow(&path, false);
+    let catalogue = Catalogue::new();
+    let slot = catalogue.slot("slow", "alice", source.clone());
+    let asking = (0..FLOOD).map(|_| tokio::spawn(slot.clone().handle_owned()));
+    let asking: Vec<_> = asking.collect();
+    wait_until(|| source.compiles.load(Ordering::Relaxed) == 1).await;
+    let bobs = catalogue.slot("bob", "bob", Text::new(&path));
+    assert_eq!(ask(&bobs).await.as_deref(), Ok("one"));
+    source.may_compile.add_permits(1);
+    let mut served = 0;
+    for answer in asking {
+        match answer.await.expect("no panic") {
+            Ok(_) => served += 1,
+            Err(fault) => assert!(fault.to_string().contains("tenant alice"), "{fault}"),
+        }
+    }
+    assert_eq!(served, share::WAITING_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_that_nobody_waits_for_keep_no_other_tenants_back() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let source = slow(&path, true);
+    let catalogue = Catalogue::new();
+    let slots = (0..FILES).map(|_| catalogue.slot("slow", "alice", source.clone()));
+    let slots: Vec<_> = slots.collect();
+    for slot in &slots {
+        let asking = tokio::spawn(slot.clone().handle_owned());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        asking.abort();
+    }
+    let mut kept = Text::new(&path);
+    kept.is_kept = true;
+    let bobs = catalogue.slot("bob", "bob", kept);
+    assert_eq!(ask(&bobs).await.as_deref(), Ok("one"));
+    assert_eq!(source.fetches.load(Ordering::Relaxed), 1);
+    // They count as waiting until they have ended.
+    let fault = ask(&slots[0]).await.expect_err("there is no place");
+    assert!(matches!(fault, Fault::Overloaded(_)), "{fault}");
+    source.may_fetch.add_permits(FILES + 1);
+    let loaded = || slots.iter().filter(|slot| slot.is_loaded()).count();
+    wait_until(|| loaded() == share::WAITING_MAX).await;
+    assert_eq!(ask(&slots[FILES - 1]).await.as_deref(), Ok("one"));
+}
