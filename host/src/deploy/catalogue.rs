@@ -1,6 +1,7 @@
 //! What the slots of a process share: how many of them are filled, and who
 //! loads and compiles now.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -93,7 +94,8 @@ impl Catalogue {
     }
 
     /// The most applications that are loaded at a time, at least one. 256
-    /// unless set. The one that was asked for least recently makes room.
+    /// unless set. One of the tenant that has most makes room, the one that was
+    /// asked for least recently.
     ///
     /// As all settings of a catalogue: for the slots that are made after.
     #[must_use]
@@ -224,10 +226,24 @@ impl Shared {
         });
         let mut others: Vec<_> = filled.iter().filter_map(Weak::upgrade).collect();
         others.retain(|other| other.may_be_emptied());
-        // Who is idle first, then whose last request is longest ago.
-        others.sort_by_key(|other| (!other.is_idle(), other.used_at()));
+        let mut loaded: HashMap<usize, usize> = HashMap::new();
+        for place in others.iter().chain([place]) {
+            *loaded.entry(place.tenant()).or_default() += 1;
+        }
         let over = (filled.len() + 1).saturating_sub(self.limits.loaded_max);
-        for other in others.into_iter().take(over) {
+        for _ in 0..over {
+            // Who is idle first, of those whose tenant has most, and of them whose
+            // last request is longest ago.
+            let order = |other: &Arc<Place>| {
+                let of_tenant = loaded.get(&other.tenant());
+                (!other.is_idle(), Reverse(of_tenant), other.used_at())
+            };
+            let numbered = others.iter().enumerate();
+            let Some((first, _)) = numbered.min_by_key(|(_, other)| order(other)) else {
+                break;
+            };
+            let other = others.swap_remove(first);
+            loaded.entry(other.tenant()).and_modify(|count| *count -= 1);
             other.empty("others need its place");
         }
         filled.push(Arc::downgrade(place));

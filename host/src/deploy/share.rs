@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many of one tenant's requests may wait for its applications to be loaded.
-/// What they have begun to load counts as well, because it goes on without them:
-/// as many as may wait for their turn to compile.
-pub(super) const WAITING_MAX: usize = 64;
+/// How many of one tenant's requests may wait for its applications to be loaded:
+/// as many as it may have under way, unless set. What they have begun to load
+/// counts as well, because it goes on without them.
+pub(super) const WAITING_MAX: usize = 128;
 
 /// A tenant's rights, for all of its applications together.
 pub(super) struct Share {

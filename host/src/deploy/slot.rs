@@ -356,6 +356,11 @@ impl Place {
         self.current.load().is_some()
     }
 
+    /// Something that all of its tenant's places have in common, and no others.
+    pub(super) fn tenant(&self) -> usize {
+        Arc::as_ptr(&self.tenant).addr()
+    }
+
     pub(super) fn may_be_emptied(&self) -> bool {
         self.is_emptied_when_idle
     }

@@ -8,7 +8,7 @@ const FLOOD: usize = 1100;
 
 /// More than are read at a time over all tenants, and than one tenant's loads
 /// that are under way.
-const FILES: usize = 100;
+const FILES: usize = share::WAITING_MAX + 10;
 
 /// A source whose making takes as long as the test wants.
 fn slow(path: &Path, is_kept: bool) -> Text {
@@ -69,4 +69,23 @@ async fn loads_that_nobody_waits_for_keep_no_other_tenants_back() {
     let loaded = || slots.iter().filter(|slot| slot.is_loaded()).count();
     wait_until(|| loaded() == share::WAITING_MAX).await;
     assert_eq!(ask(&slots[FILES - 1]).await.as_deref(), Ok("one"));
+}
+
+#[tokio::test]
+async fn who_has_most_makes_room() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let catalogue = Catalogue::new().loaded_max(4);
+    let slot = |name: &str| catalogue.slot(name, name, Text::new(&path));
+    let (alices, bobs) = (slot("alice"), slot("bob"));
+    let noisy: Vec<_> = (0..10).map(|_| slot("noisy")).collect();
+    for slot in [&alices, &bobs].into_iter().chain(&noisy) {
+        assert_eq!(ask(slot).await.as_deref(), Ok("one"));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(alices.is_loaded() && bobs.is_loaded());
+    let loaded: Vec<_> = noisy.iter().map(Slot::is_loaded).collect();
+    assert_eq!(loaded[8..], [true; 2]);
+    assert_eq!(catalogue.loaded(), 4);
 }

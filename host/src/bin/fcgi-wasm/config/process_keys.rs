@@ -20,7 +20,7 @@ pub(super) const SERVER: &[Key] = &[
         "loaded_apps",
         Kind::Count,
         "256",
-        "Applications that are loaded at a time; the one that was asked for least recently makes room",
+        "Applications that are loaded at a time; of the tenant that has most, the one that was asked for least recently makes room",
     ),
     key(
         "idle_unload",
