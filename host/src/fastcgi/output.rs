@@ -35,7 +35,7 @@ impl Output {
         content: &mut VecDeque<Bytes>,
         bytes: usize,
     ) {
-        let mut left = bytes.min(content.iter().map(Bytes::len).sum());
+        let mut left = bytes_up_to(content, bytes);
         while left > 0 {
             let content_bytes = left.min(CONTENT_BYTES_MAX);
             left -= content_bytes;
@@ -96,6 +96,19 @@ impl Output {
             }
         }
     }
+}
+
+/// How many bytes these are, or `bytes_max` if they are more: the rest of a long
+/// queue is not walked through for each record.
+fn bytes_up_to(content: &VecDeque<Bytes>, bytes_max: usize) -> usize {
+    let mut bytes = 0;
+    for piece in content {
+        bytes += piece.len();
+        if bytes >= bytes_max {
+            return bytes_max;
+        }
+    }
+    bytes
 }
 
 impl Buf for Output {

@@ -251,9 +251,9 @@ impl<'h> Conversation<'h> {
     /// refusal, nor in the middle of one.
     fn abort_request(&mut self, id: RequestId, role: fastcgi::Role) {
         let index = self.exchanges.iter().position(|known| known.id == id);
-        let exchange = index.map(|index| self.exchanges.swap_remove(index));
+        let mut exchange = index.map(|index| self.exchanges.swap_remove(index));
         if role == fastcgi::Role::Authorizer {
-            let mut unsent = match &exchange {
+            let mut unsent = match &mut exchange {
                 Some(exchange) => exchange.unsent(),
                 None => [UNANSWERED].into(),
             };

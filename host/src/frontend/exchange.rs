@@ -12,6 +12,7 @@ use http_body::Body as _;
 
 use super::asker::Asker;
 use super::head::{discard, may_have_body, write_head};
+use super::outgoing::Outgoing;
 use super::report::{Report, Witness};
 use super::upload::Upload;
 use super::verdict::{UNANSWERED, write_verdict};
@@ -66,15 +67,6 @@ enum Stage<'h> {
     Sending(ResponseBody),
     /// The body is complete, or broke off.
     Over,
-}
-
-/// What was taken from the response and has not been sent.
-#[derive(Default)]
-struct Outgoing {
-    pieces: VecDeque<Bytes>,
-    bytes: usize,
-    /// How much of the announced length is to come.
-    to_come: Option<u64>,
 }
 
 /// What the end of the request will say.
@@ -153,16 +145,14 @@ impl<'h> Exchange<'h> {
             self.stdin.read_ahead();
             return Poll::Pending;
         }
-        let Outgoing { pieces, bytes, .. } = &mut self.outgoing;
-        let turn_bytes = turn_bytes.min(*bytes);
-        *bytes -= turn_bytes;
+        let turn_bytes = turn_bytes.min(self.outgoing.bytes());
         self.has_begun |= turn_bytes > 0;
-        connection.stdout(self.id, pieces, turn_bytes);
+        connection.stdout(self.id, self.outgoing.take(turn_bytes), turn_bytes);
         if self.has_begun {
             // Not before the head: nginx takes both into one buffer of 4 KiB.
             self.send_messages(cx, connection);
         }
-        match self.outgoing.bytes == 0 && matches!(self.stage, Stage::Over) {
+        match self.outgoing.bytes() == 0 && matches!(self.stage, Stage::Over) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
@@ -187,13 +177,13 @@ impl<'h> Exchange<'h> {
     /// a gap, an answer to it waits: [`HELD_BYTES_MAX`] of it here and the rest
     /// with its handler, ahead of which the body is read as far as it may be.
     pub(super) fn is_holding(&self) -> bool {
-        self.may_hold() && self.outgoing.bytes > 0
+        self.may_hold() && self.outgoing.bytes() > 0
     }
 
     /// Whether it waits in vain: neither the body nor the answer can get any
     /// further.
     pub(super) fn is_stuck(&self) -> bool {
-        self.is_holding() && self.outgoing.bytes >= HELD_BYTES_MAX && self.stdin.is_full()
+        self.is_holding() && self.outgoing.bytes() >= HELD_BYTES_MAX && self.stdin.is_full()
     }
 
     fn may_hold(&self) -> bool {
@@ -228,10 +218,10 @@ impl<'h> Exchange<'h> {
 
     /// What of the response would leave next: at least a whole head, unless
     /// that has left.
-    pub(super) fn unsent(&self) -> VecDeque<Bytes> {
+    pub(super) fn unsent(&mut self) -> VecDeque<Bytes> {
         match self.stage {
             Stage::New(_) | Stage::Waiting(_) => [UNANSWERED].into(),
-            Stage::Sending(_) | Stage::Over => self.outgoing.pieces.clone(),
+            Stage::Sending(_) | Stage::Over => self.outgoing.pieces(),
         }
     }
 
@@ -261,7 +251,7 @@ impl<'h> Exchange<'h> {
             self.answer(answer);
         }
         while let Stage::Sending(body) = &mut self.stage
-            && self.outgoing.bytes < turn_bytes
+            && self.outgoing.bytes() < turn_bytes
         {
             match Pin::new(body).poll_frame(cx) {
                 Poll::Pending => return,
@@ -361,12 +351,5 @@ impl<'h> Exchange<'h> {
                 rest = after;
             }
         }
-    }
-}
-
-impl Outgoing {
-    fn push(&mut self, piece: Bytes) {
-        self.bytes += piece.len();
-        self.pieces.push_back(piece);
     }
 }

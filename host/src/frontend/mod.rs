@@ -8,6 +8,7 @@ mod fastcgi;
 mod head;
 mod http;
 mod linger;
+mod outgoing;
 mod patience;
 mod report;
 mod upload;
