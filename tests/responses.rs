@@ -1,14 +1,17 @@
 //! Section D of the conformance list: what of a response reaches the web
 //! server, and in which form.
 
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+
 use bytes::Bytes;
 use fcgi_wasm::{Body, Fault, Handler, Request, Response, ResponseBody};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Frame;
 
-use crate::support::Outcome;
 use crate::support::local::Local;
 use crate::support::web_server::*;
+use crate::support::{Outcome, wait_until};
 
 tests![
     conformance_21_no_record_ends_a_stream_before_its_end,
@@ -23,6 +26,7 @@ tests![
     conformance_55_a_missing_content_type_stays_missing,
     conformance_62_a_small_answer_is_one_record_and_a_large_one_full_records,
     a_body_that_is_all_there_has_its_length_said,
+    a_body_that_is_cut_counts_until_its_last_byte,
 ];
 
 /// A handler that gives this response to everybody.
@@ -256,5 +260,38 @@ fn a_body_that_is_all_there_has_its_length_said() -> Outcome {
     let local = Local::serve(always(200, &[], || Body::from("12345")));
     let answer = local.ask(1, &get(1, "/", false));
     assert_eq!(answer.headers("content-length"), ["5"]);
+    Ok(())
+}
+
+/// Its writer learns at once that nobody takes the rest, but the place that it
+/// holds is kept while the client takes nothing of what there is.
+fn a_body_that_is_cut_counts_until_its_last_byte() -> Outcome {
+    let place = Arc::new(());
+    let writer = Arc::new(Mutex::new(None));
+    let (held, kept) = (Arc::downgrade(&place), writer.clone());
+    let place = Mutex::new(Some(place));
+    let local = Local::serve(move |_: Request| {
+        let (mut sender, body) = Body::pipe();
+        sender.push(vec![b'x'; 5_000_000].into());
+        *kept.lock().expect("no panic") = Some(sender);
+        let place = place.lock().expect("no panic").take();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("4000000"));
+        let response = Response {
+            headers,
+            body: body.holding(place.expect("one request")),
+            ..Response::default()
+        };
+        async { Ok(response) }
+    });
+    let mut slow = local.connect();
+    slow.send(&get(1, "/", false));
+    assert_eq!(slow.read_record().expect("a beginning").kind, STDOUT);
+    let mut sender = writer.lock().expect("no panic").take().expect("a writer");
+    let gone = sender.poll_gone(&mut Context::from_waker(Waker::noop()));
+    assert!(gone.is_ready());
+    assert!(held.upgrade().is_some(), "its place is free");
+    assert!(slow.answer(1).stdout.len() > 3_900_000);
+    wait_until("the place is free", || held.upgrade().is_none());
     Ok(())
 }

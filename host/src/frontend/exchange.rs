@@ -1,6 +1,7 @@
 //! One request on a FastCGI connection: handing it to the handler, and its
 //! response to the connection.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,9 +53,9 @@ pub(super) struct Exchange<'h> {
     has_begun: bool,
     is_released: bool,
     turns_awaited: u32,
-    /// The response's body when it is over, for the place that it holds until
-    /// its last bytes have left.
-    answered: Option<ResponseBody>,
+    /// What the response's body held, when that is over: the place that counts
+    /// until its last bytes have left.
+    held: Option<Arc<dyn Any + Send + Sync>>,
     ending: Ending,
 }
 
@@ -109,7 +110,7 @@ impl<'h> Exchange<'h> {
             has_begun: false,
             is_released: false,
             turns_awaited: 0,
-            answered: None,
+            held: None,
             ending: Ending {
                 app_status: 0,
                 protocol_status: ProtocolStatus::RequestComplete,
@@ -321,9 +322,7 @@ impl<'h> Exchange<'h> {
     }
 
     fn complete(&mut self) {
-        if let Stage::Sending(body) = std::mem::replace(&mut self.stage, Stage::Over) {
-            self.answered = Some(body);
-        }
+        self.close();
         if let Some(missing) = self.outgoing.to_come.filter(|&bytes| bytes > 0) {
             let fault = format!("its body is {missing} bytes shorter than its content-length");
             self.break_off(&Fault::BadResponse(fault));
@@ -337,7 +336,15 @@ impl<'h> Exchange<'h> {
         self.report.fault(fault);
         self.ending.app_status = fault.app_status();
         self.ending.is_broken = true;
-        self.stage = Stage::Over;
+        self.close();
+    }
+
+    /// Nothing of the body is taken any more, which its writer learns; what was
+    /// taken is still to leave.
+    fn close(&mut self) {
+        if let Stage::Sending(body) = std::mem::replace(&mut self.stage, Stage::Over) {
+            self.held = body.into_held();
+        }
     }
 
     fn send_messages(&mut self, cx: &mut Context<'_>, connection: &mut Connection) {

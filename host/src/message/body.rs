@@ -71,6 +71,11 @@ impl<E> Body<E> {
         self
     }
 
+    /// What it keeps alive, without the body: where nobody reads that any more.
+    pub(crate) fn into_held(self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.held
+    }
+
     fn from_source(source: Source<E>) -> Self {
         Self { source, held: None }
     }
