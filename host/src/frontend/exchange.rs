@@ -198,6 +198,9 @@ impl<'h> Exchange<'h> {
         let may_wait = self.is_stuck() && self.stdin.may_fit();
         self.turns_awaited += 1;
         self.is_released = !may_wait || self.turns_awaited > TURNS_AWAITED_MAX;
+        if self.is_released {
+            self.stdin.give_back();
+        }
     }
 
     /// A part of the request's body has come.

@@ -155,6 +155,15 @@ impl Upload {
         }
     }
 
+    /// Gives back the room that was made and is not filled, for others: this
+    /// body came too slowly to be waited for.
+    pub(super) fn give_back(&mut self) {
+        if let State::Open(sender) = &self.state {
+            let filled = sender.waiting().saturating_sub(self.room_bytes);
+            self.ahead.shrink(filled);
+        }
+    }
+
     /// Whether there could ever be room for all of it.
     pub(super) fn may_fit(&self) -> bool {
         self.announced
@@ -194,11 +203,18 @@ impl Ahead {
             self.0 += bytes;
         }
     }
+
+    /// Keeps no more than so much.
+    fn shrink(&mut self, bytes: usize) {
+        let more = self.0.saturating_sub(bytes);
+        AHEAD_BYTES.fetch_sub(more, Ordering::Relaxed);
+        self.0 -= more;
+    }
 }
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        AHEAD_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+        self.shrink(0);
     }
 }
 
@@ -232,5 +248,12 @@ mod tests {
         assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX - ahead);
         other.read_ahead();
         assert!(!other.is_full());
+        // What it took and has not filled it gives back when nobody waits for it.
+        other.push(vec![0; AHEAD_STEP_BYTES].into());
+        assert!(!other.is_full());
+        other.give_back();
+        assert_eq!(other.ahead.0, AHEAD_STEP_BYTES);
+        assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX / 2);
+        assert!(other.is_full());
     }
 }
