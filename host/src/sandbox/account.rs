@@ -2,15 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::told::{Told, besides};
 use crate::message::{Fault, Journal};
 use crate::policy::Budget;
-
-/// How long the log is spared of what it was told: that the same budget of the
-/// same owner is used up. A flood of refusals would be a flood of lines.
-const SPARED: Duration = Duration::from_secs(10);
 
 /// The names of the budgets, for programs and people alike.
 pub(super) const REQUESTS: &str = "requests";
@@ -50,15 +47,8 @@ pub(super) struct Account {
     pub(super) descriptors: Ceiling,
     cpu: Option<Bucket>,
     log: Bucket,
-    told: Mutex<Vec<Told>>,
-}
-
-/// A budget whose end the log was told of.
-#[derive(Debug)]
-struct Told {
-    budget: &'static str,
-    at: Instant,
-    unsaid: u64,
+    /// What the log was told of, by the budgets' names.
+    told: Mutex<Vec<(&'static str, Told)>>,
 }
 
 impl Account {
@@ -162,8 +152,7 @@ impl Account {
     ) -> Fault {
         match self.is_news(budget) {
             None => journal.mute(),
-            Some(0) => {}
-            Some(unsaid) => detail.push_str(&format!(" ({unsaid} more since it was last said)")),
+            Some(unsaid) => detail.push_str(&besides(unsaid)),
         }
         Fault::OverBudget {
             cause: budget,
@@ -188,25 +177,12 @@ impl Account {
     /// Whether the log has not been told lately, and how often it was spared.
     fn is_news(&self, budget: &'static str) -> Option<u64> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        match told.iter_mut().find(|told| told.budget == budget) {
-            Some(told) if now.duration_since(told.at) < SPARED => {
-                told.unsaid += 1;
-                None
-            }
-            Some(told) => {
-                told.at = now;
-                Some(std::mem::take(&mut told.unsaid))
-            }
-            None => {
-                told.push(Told {
-                    budget,
-                    at: now,
-                    unsaid: 0,
-                });
-                Some(0)
-            }
-        }
+        let known = told.iter().position(|(known, _)| *known == budget);
+        let index = known.unwrap_or_else(|| {
+            told.push((budget, Told::default()));
+            told.len() - 1
+        });
+        told[index].1.is_news(1)
     }
 }
 
@@ -287,7 +263,7 @@ mod tests {
         let other = Journal::new();
         account.exceeded(REQUESTS, "full".to_owned(), &other);
         assert!(!other.is_muted());
-        account.told.lock().expect("no panic")[0].at -= SPARED;
+        account.told.lock().expect("no panic")[0].1.pass_time();
         let later = account.exceeded(QUEUE, "full".to_owned(), &Journal::new());
         assert!(
             later

@@ -42,6 +42,7 @@ mod slow;
 mod stdio;
 mod tenant;
 mod tighten;
+mod told;
 mod turns;
 mod worlds;
 
@@ -51,3 +52,4 @@ pub use compiler::Compiler;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Import, Inspection};
 pub use tenant::Tenant;
+pub(crate) use told::{Told, besides};
