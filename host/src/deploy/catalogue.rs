@@ -164,11 +164,7 @@ impl Catalogue {
     /// that have changed: beside the old version, which serves until the new
     /// one can. What came of each that has changed.
     pub async fn refresh(&self) -> Vec<(String, Refreshed)> {
-        let slots: Vec<_> = {
-            let filled = self.0.filled();
-            filled.iter().filter_map(Weak::upgrade).collect()
-        };
-        let refreshing = slots.into_iter().map(|place| async move {
+        let refreshing = self.0.places().into_iter().map(|place| async move {
             let slot = Slot::from(place);
             (slot.name().to_owned(), slot.refresh().await)
         });
@@ -179,15 +175,14 @@ impl Catalogue {
 
     /// How many applications are loaded.
     pub fn loaded(&self) -> usize {
-        let filled = self.0.filled();
-        let places = filled.iter().filter_map(Weak::upgrade);
-        places.filter(|place| place.is_filled()).count()
+        let places = self.0.places();
+        places.iter().filter(|place| place.is_filled()).count()
     }
 
     /// Waits until no request is running any more, on versions that were
     /// replaced neither.
     pub async fn drained(&self) {
-        let places: Vec<_> = self.0.filled().iter().filter_map(Weak::upgrade).collect();
+        let places = self.0.places();
         join_all(places.iter().map(|place| place.drained())).await;
         self.0.retired.drained().await;
     }
@@ -249,7 +244,12 @@ impl Shared {
         filled.push(Arc::downgrade(place));
     }
 
-    pub(super) fn filled(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
+    /// Those that were filled and are still there.
+    pub(super) fn places(&self) -> Vec<Arc<Place>> {
+        self.filled().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn filled(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
         self.filled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

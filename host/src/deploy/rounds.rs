@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalogue::Catalogue;
 use super::slot::{Place, Refreshed, Slot};
@@ -52,11 +52,7 @@ impl Catalogue {
     ///
     /// Outside of a tokio runtime.
     pub fn refresh_each(&self, tell: fn(&str, &Refreshed)) {
-        let places: Vec<_> = {
-            let filled = self.0.filled();
-            filled.iter().filter_map(Weak::upgrade).collect()
-        };
-        for place in places {
+        for place in self.0.places() {
             if self.0.rounds.begin(&place) {
                 tokio::spawn(look_after(self.clone(), place, tell));
             }
