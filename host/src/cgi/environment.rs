@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::headers::request_headers;
+use super::headers::{PARAM_PREFIX, is_client_header, request_headers};
 use super::request::content_length;
 use crate::message::Params;
 
@@ -34,9 +34,6 @@ const ALWAYS: &[(&str, &str)] = &[
     ("SERVER_SOFTWARE", "fcgi-wasm"),
 ];
 
-/// How the variables of header fields begin (§4.1.18).
-const HEADER_PREFIX: &str = "HTTP_";
-
 /// The request's params as environment variables, each name once.
 ///
 /// Left out are what the web server's own process has, `HTTP_PROXY` (httpoxy)
@@ -47,8 +44,7 @@ const HEADER_PREFIX: &str = "HTTP_";
 pub fn environment(params: &Params) -> Vec<(String, String)> {
     let mut variables: Vec<(String, String)> = Vec::with_capacity(48);
     for (name, value) in params.iter() {
-        let is_content = matches!(name, b"CONTENT_LENGTH" | b"CONTENT_TYPE");
-        if is_content || name.starts_with(HEADER_PREFIX.as_bytes()) {
+        if is_client_header(name) {
             continue;
         }
         let name = text(name);
@@ -72,7 +68,7 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
     variables.sort_by(|(one, _), (other, _)| one.cmp(other));
     variables.dedup_by(|later, earlier| {
         let is_same = later.0 == earlier.0;
-        if is_same && later.0.starts_with(HEADER_PREFIX) {
+        if is_same && later.0.starts_with(PARAM_PREFIX) {
             earlier.1.push_str(", ");
             earlier.1.push_str(&later.1);
         } else if is_same {
@@ -90,8 +86,8 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
 
 /// What the variable of a header field is called (§4.1.18).
 fn header_variable(name: &str) -> String {
-    let mut variable = String::with_capacity(HEADER_PREFIX.len() + name.len());
-    variable.push_str(HEADER_PREFIX);
+    let mut variable = String::with_capacity(PARAM_PREFIX.len() + name.len());
+    variable.push_str(PARAM_PREFIX);
     variable.extend(name.chars().map(|character| match character {
         '-' => '_',
         other => other.to_ascii_uppercase(),

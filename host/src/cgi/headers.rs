@@ -33,9 +33,14 @@ const COMMAND_PREFIXES: &[&str] = &["x-accel-", "x-lighttpd-", "variable-"];
 /// How many fields there is room for at once: browsers send ten to fifteen.
 const HEADERS_EXPECTED: usize = 16;
 
+/// How the params of header fields begin (RFC 3875 §4.1.18).
+pub(super) const PARAM_PREFIX: &str = "HTTP_";
+
 /// Whether a param is what the *client* said; all others are the web server's.
 pub fn is_client_header(param: &[u8]) -> bool {
-    param.starts_with(b"HTTP_") || param == b"CONTENT_TYPE" || param == b"CONTENT_LENGTH"
+    param.starts_with(PARAM_PREFIX.as_bytes())
+        || param == b"CONTENT_TYPE"
+        || param == b"CONTENT_LENGTH"
 }
 
 /// The client's header fields under their lower-case names.
@@ -109,7 +114,7 @@ pub fn request_header(params: &Params, name: &str) -> Option<String> {
 /// The name of the header field that a param stands for (RFC 3875 §4.1.18), if
 /// it stands for one that may reach the guest.
 fn header_name(param: &[u8]) -> Option<String> {
-    let name = param.strip_prefix(b"HTTP_")?;
+    let name = param.strip_prefix(PARAM_PREFIX.as_bytes())?;
     let bytes: Vec<u8> = name
         .iter()
         .map(|&byte| FIELD_BYTES[usize::from(byte)])
