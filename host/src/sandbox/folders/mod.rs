@@ -17,13 +17,11 @@ use super::runtime::Flavour;
 
 /// Puts what is ours before or in the place of what wasmtime has for this.
 pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
-    linker.allow_shadowing(true);
     link_preopens(linker, flavour)?;
     wasi02::link(linker)?;
     if flavour == Flavour::Concurrent {
         wasi03::link(linker)?;
     }
-    linker.allow_shadowing(false);
     Ok(())
 }
 

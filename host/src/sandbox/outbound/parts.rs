@@ -20,12 +20,10 @@ type Set = std::result::Result<(), ()>;
 
 /// Puts the limit before what wasmtime has for this.
 pub(in crate::sandbox) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
-    linker.allow_shadowing(true);
     link_wasi02(linker)?;
     if flavour == Flavour::Concurrent {
         link_wasi03(linker)?;
     }
-    linker.allow_shadowing(false);
     Ok(())
 }
 

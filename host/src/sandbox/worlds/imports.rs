@@ -26,8 +26,11 @@ pub(in crate::sandbox) fn link(
     wasmtime_wasi_config::add_to_linker(&mut linker, |guest: &mut Guest| {
         WasiConfig::from(guest.settings())
     })?;
+    // These stand before, or in the place of, what was linked above.
+    linker.allow_shadowing(true);
     folders::link(&mut linker, flavour)?;
     parts::link(&mut linker, flavour)?;
+    linker.allow_shadowing(false);
     logging::link(&mut linker)?;
     native_imports::link(&mut linker)?;
     Ok(linker)
