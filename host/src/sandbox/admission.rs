@@ -3,10 +3,10 @@
 //! A request takes a place of its application, of its tenant and of the engine.
 //! While nobody waits that is one atomic operation each. A tenant gets a place
 //! only while it has fewer than are free, so that a few of them do not have all.
-//! Who has to wait stands in the line of its application; each place that becomes free goes to the
-//! tenant with the fewest requests under way, of several to the one that computed
-//! least lately, in it to the application with the fewest requests, and there to
-//! who came first. So a tenant that floods waits for
+//! Who has to wait stands in the line of its application; each place that becomes
+//! free goes to the tenant with the fewest requests under way, of several to the
+//! one that computed least lately, in it to the application with the fewest
+//! requests, and there to who came first. So a tenant that floods waits for
 //! itself.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
