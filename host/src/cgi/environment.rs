@@ -1,10 +1,8 @@
 //! The environment of a CGI program (RFC 3875 §4.1).
 
-use std::borrow::Cow;
-
 use super::headers::{PARAM_PREFIX, is_client_header, request_headers};
 use super::request::content_length;
-use crate::message::Params;
+use crate::message::{Params, lossy};
 
 /// Variables of the web server's own process that some pass on, and that would
 /// mean something else to the program.
@@ -47,21 +45,21 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
         if is_client_header(name) {
             continue;
         }
-        let name = text(name);
+        let name = lossy(name);
         if is_variable(&name) && !FOREIGN.contains(&name.as_ref()) {
-            variables.push((name.into_owned(), text(value).into_owned()));
+            variables.push((name.into_owned(), lossy(value).into_owned()));
         }
     }
     let media_type = params.get("CONTENT_TYPE").unwrap_or_default();
     if !media_type.is_empty() {
-        variables.push(("CONTENT_TYPE".to_owned(), text(media_type).into_owned()));
+        variables.push(("CONTENT_TYPE".to_owned(), lossy(media_type).into_owned()));
     }
     if let Some(bytes) = content_length(params) {
         variables.push(("CONTENT_LENGTH".to_owned(), bytes.to_string()));
     }
     for (name, value) in request_headers(params) {
         if !matches!(name.as_str(), "content-type" | "content-length") {
-            variables.push((header_variable(&name), text(&value).into_owned()));
+            variables.push((header_variable(&name), lossy(&value).into_owned()));
         }
     }
     // Stable, so that those of a name are in their order still.
@@ -97,10 +95,6 @@ fn header_variable(name: &str) -> String {
 
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
-}
-
-fn text(value: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(value)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub use fault::Fault;
 pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Stage, Usage};
 pub use observer::{Asked, Notice, Observer, Observers, Record};
 pub use params::Params;
+pub(crate) use params::lossy;
 pub use pipe::{Abandoned, BodySender, Gone, PIPE_BYTES};
 pub(crate) use printable::is_command;
 pub use printable::printable;
