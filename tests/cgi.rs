@@ -20,6 +20,7 @@ tests![
     a_length_is_told_even_if_the_web_server_does_not_know_it,
     a_redirect_within_the_server_is_the_web_servers,
     plain_modules_run_as_they_are,
+    plain_modules_have_their_environment,
     an_interface_can_be_chosen,
 ];
 
@@ -202,6 +203,43 @@ fn plain_modules_run_as_they_are() -> Outcome {
         let answer = program.ask(&get(1, "/", false));
         assert_eq!((answer.text().as_str(), answer.app_status), ("1\n", 0));
     }
+    Ok(())
+}
+
+/// Writes the variables that it has, each with a NUL behind it.
+const MODULE_WITH_ENVIRONMENT: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_sizes_get"
+        (func $sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_get"
+        (func $environment (param i32 i32) (result i32)))
+    (memory (export "memory") 2)
+    (data (i32.const 16) "Content-Type: text/plain\0a\0a")
+    (func (export "_start")
+        (drop (call $sizes (i32.const 48) (i32.const 52)))
+        (drop (call $environment (i32.const 1024) (i32.const 65536)))
+        (i32.store (i32.const 0) (i32.const 16))
+        (i32.store (i32.const 4) (i32.const 26))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (i32.store (i32.const 0) (i32.const 65536))
+        (i32.store (i32.const 4) (i32.load (i32.const 52)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+fn plain_modules_have_their_environment() -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = folder.path().join("module.wat");
+    fs::write(&app, MODULE_WITH_ENVIRONMENT).expect("written");
+    let program = Program::serve(&app, &["--env", "GREETING=hi", "--env", "SERVER_NAME=mine"]);
+    let text = program.ask(&get(1, "/there", false)).text();
+    let variables: Vec<_> = text.split('\0').collect();
+    for expected in ["PATH_INFO=/there", "GREETING=hi", "SERVER_NAME=mine"] {
+        assert!(variables.contains(&expected), "{expected}: {variables:?}");
+    }
+    let names = variables
+        .iter()
+        .filter_map(|variable| variable.split_once('='));
+    assert_eq!(names.filter(|(name, _)| *name == "SERVER_NAME").count(), 1);
     Ok(())
 }
 

@@ -17,18 +17,32 @@ use crate::policy::{AddressPattern, Policy};
 /// How many random bytes a guest gets in one call.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What a guest that is a CGI program sees of its request.
+/// What a guest that is a CGI program sees of its request, beside its
+/// environment.
 pub(super) struct Program {
-    pub(super) variables: Vec<(String, String)>,
+    /// By which it may refer to itself.
+    pub(super) name: String,
     pub(super) input: CgiInput,
     pub(super) output: CgiOutput,
 }
 
-/// The WASI state of one instance. Beside its log, clocks and random numbers
-/// it has what its policy grants.
-pub(super) fn wasi(
+/// The environment of one instance: what its operator sets, and of `variables`
+/// what that leaves open.
+pub(super) fn environment(
     policy: &Policy,
     secrets: &Secrets,
+    mut variables: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let of_operator = || policy.grants.variables.iter().chain(&secrets.variables);
+    variables.retain(|(name, _)| !of_operator().any(|(set, _)| set == name));
+    variables.extend(of_operator().cloned());
+    variables
+}
+
+/// The WASI state of one instance. Beside its log, clocks and random numbers
+/// it has what its policy grants, but for its [`environment`].
+pub(super) fn wasi(
+    policy: &Policy,
     journal: &Arc<Journal>,
     connects: Arc<AtomicU64>,
     log: LogStream,
@@ -41,21 +55,11 @@ pub(super) fn wasi(
             builder.stdout(log.other());
         }
         Some(program) => {
-            builder.arg(name_of(&program.variables));
-            // What the operator sets is not overridden by a request.
-            let of_operator = || policy.grants.variables.iter().chain(&secrets.variables);
-            let is_set = |name: &str| of_operator().any(|(set, _)| set == name);
-            for (name, value) in &program.variables {
-                if !is_set(name) {
-                    builder.env(name, value);
-                }
-            }
+            builder.arg(program.name);
             builder.stdin(program.input).stdout(program.output);
         }
     }
     builder.stderr(log);
-    builder.envs(&policy.grants.variables);
-    builder.envs(&secrets.variables);
     for folder in &policy.grants.folders {
         let permissions = match folder.is_read_only {
             true => FsPerms::ReadOnly,
@@ -84,15 +88,6 @@ pub(super) fn wasi(
         Box::pin(async move { may })
     });
     builder
-}
-
-/// The program's name, by which it may refer to itself.
-fn name_of(variables: &[(String, String)]) -> &str {
-    let name = variables.iter().find(|(name, _)| name == "SCRIPT_NAME");
-    match name {
-        Some((_, path)) if !path.is_empty() => path,
-        _ => "app",
-    }
 }
 
 /// Says to the operator and to the application's author what was refused.

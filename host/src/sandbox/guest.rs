@@ -89,6 +89,7 @@ impl Sandbox {
             has_told_of_folders,
             table,
             program: None,
+            environment: None,
             log: None,
             settings: None,
             wasi: None,
@@ -125,6 +126,8 @@ pub(super) struct Guest {
     holdings: Holdings,
     table: ResourceTable,
     program: Option<Program>,
+    /// What it is told when it asks.
+    environment: Option<Arc<Vec<(String, String)>>>,
     /// What the guest writes to its log, by whichever way.
     log: Option<LogStream>,
     settings: Option<WasiConfigVariables>,
@@ -138,8 +141,23 @@ pub(super) struct Guest {
 
 impl Guest {
     /// What its instance is to see as a program, instead of nothing.
-    pub(super) fn set_program(&mut self, program: Program) {
+    pub(super) fn set_program(&mut self, program: Program, variables: Vec<(String, String)>) {
         self.program = Some(program);
+        self.set_environment(variables);
+    }
+
+    /// Its environment variables, in one list that is not copied: a program has
+    /// some forty of them.
+    pub(super) fn environment(&mut self) -> Arc<Vec<(String, String)>> {
+        match &self.environment {
+            Some(environment) => environment.clone(),
+            None => self.set_environment(Vec::new()),
+        }
+    }
+
+    fn set_environment(&mut self, variables: Vec<(String, String)>) -> Arc<Vec<(String, String)>> {
+        let environment = grants::environment(&self.policy, &self.secrets, variables);
+        self.environment.insert(environment.into()).clone()
     }
 
     /// Says once for an application how it gets the files that it looks for.
@@ -156,7 +174,8 @@ impl Guest {
     /// The state of WASI 0.1.
     pub(super) fn wasi_0_1(&mut self) -> &mut WasiP1Ctx {
         if self.wasi_0_1.is_none() {
-            let mut wasi = self.builder().build_p1();
+            let environment = self.environment();
+            let mut wasi = self.builder().envs(&environment).build_p1();
             wasi.ctx().table.set_max_capacity(HANDLES_MAX);
             self.wasi_0_1 = Some(wasi);
         }
@@ -199,7 +218,7 @@ impl Guest {
         let program = self.program.take();
         let (policy, journal) = (&self.policy, &self.journal);
         let connects = self.holdings.connects();
-        grants::wasi(policy, &self.secrets, journal, connects, log, program)
+        grants::wasi(policy, journal, connects, log, program)
     }
 }
 

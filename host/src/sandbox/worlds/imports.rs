@@ -1,6 +1,6 @@
 //! What guests may import, whatever their world.
 
-use wasmtime::component;
+use wasmtime::{StoreContextMut, component};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::native_imports;
@@ -30,10 +30,30 @@ pub(in crate::sandbox) fn link(
     linker.allow_shadowing(true);
     folders::link(&mut linker, flavour)?;
     parts::link(&mut linker, flavour)?;
+    link_environment(&mut linker, flavour)?;
     linker.allow_shadowing(false);
     logging::link(&mut linker)?;
     native_imports::link(&mut linker)?;
     Ok(linker)
+}
+
+/// In the place of wasmtime's, whose state would have to be given a copy of all
+/// variables, and hands the guest a copy of that.
+fn link_environment(
+    linker: &mut component::Linker<Guest>,
+    flavour: Flavour,
+) -> wasmtime::Result<()> {
+    let interfaces: &[&str] = match flavour {
+        Flavour::Concurrent => &["wasi:cli/environment@0.2.12", "wasi:cli/environment@0.3.0"],
+        Flavour::Plain => &["wasi:cli/environment@0.2.12"],
+    };
+    for interface in interfaces {
+        linker.instance(interface)?.func_wrap(
+            "get-environment",
+            |mut store: StoreContextMut<Guest>, (): ()| Ok((store.data_mut().environment(),)),
+        )?;
+    }
+    Ok(())
 }
 
 /// All imports that modules are given.

@@ -55,13 +55,22 @@ pub(super) async fn enter(
         }
     }
     let program = Program {
-        variables,
+        name: name_of(&variables).to_owned(),
         input: CgiInput::new(input),
         output: output.clone(),
     };
     let mut store = sandbox.enter(request.params, Body::default(), None);
-    store.data_mut().set_program(program);
+    store.data_mut().set_program(program, variables);
     (store, output)
+}
+
+/// The program's name, by which it may refer to itself.
+fn name_of(variables: &[(String, String)]) -> &str {
+    let name = variables.iter().find(|(name, _)| name == "SCRIPT_NAME");
+    match name {
+        Some((_, path)) if !path.is_empty() => path,
+        _ => "app",
+    }
 }
 
 /// Runs a program to its end, and sees to it that its response gets one.
