@@ -16,6 +16,7 @@ tests![
     folders_that_are_none_are_a_setup_error,
     variables_are_there_by_env_only,
     sockets_connect_by_allow_net_only,
+    names_are_looked_up_by_allow_net_only,
     http_goes_out_by_allow_host_only,
     private_addresses_take_a_flag_of_their_own,
     settings_come_from_the_operator_and_the_web_server,
@@ -115,6 +116,41 @@ fn sockets_connect_by_allow_net_only() -> Outcome {
         .ask(&get(1, &format!("/connect/{other}"), false))
         .text();
     assert!(!refused.contains("hello"), "{refused}");
+    Ok(())
+}
+
+fn names_are_looked_up_by_allow_net_only() -> Outcome {
+    let too_long = "a.".repeat(127);
+    for (app, found, refused, invalid) in [
+        (
+            "naughty-cgi",
+            "127.0.0.1:80",
+            "Non-recoverable error",
+            "Invalid argument",
+        ),
+        (
+            "naughty-http3",
+            "Ipv4((127, 0, 0, 1))",
+            "PermanentResolverFailure",
+            "InvalidArgument",
+        ),
+    ] {
+        let app = guest(app)?;
+        let look_up = |program: &Program, name: &str| {
+            let path = format!("/look-up/{name}");
+            program.ask(&get(1, &path, false)).text()
+        };
+        let program = Program::serve(&app, &[]);
+        let answer = look_up(&program, "localhost");
+        assert!(answer.contains(refused), "{answer}");
+        let program = Program::serve(&app, &["--allow-net", "127.0.0.1"]);
+        for name in ["localhost", "127.0.0.1"] {
+            let answer = look_up(&program, name);
+            assert!(answer.contains(found), "{answer}");
+        }
+        let answer = look_up(&program, &format!("{too_long}a"));
+        assert!(answer.contains(invalid), "{answer}");
+    }
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::policy::Grants;
 
 /// How many threads of a tenant work on files at a time. More would not be
 /// faster on most disks, and each of them competes with other tenants.
-const THREADS_MAX: usize = 8;
+pub(super) const THREADS_MAX: usize = 8;
 
 /// How long a thread waits for more to do, and how often it is looked whether
 /// anybody needs them. To start them costs less than a tenth of a millisecond.

@@ -72,11 +72,9 @@ pub(super) fn wasi(
         }
     }
     let patterns: Arc<[AddressPattern]> = policy.grants.addresses.as_slice().into();
-    let may_connect = !patterns.is_empty();
     // Sockets can be made in any case, so that it is told where they were to
     // lead.
     builder.allow_tcp(true).allow_udp(true);
-    builder.allow_ip_name_lookup(may_connect);
     let gate = Gate {
         patterns,
         journal: journal.clone(),

@@ -14,6 +14,7 @@ use super::grants::{self, Program};
 use super::holdings::Holdings;
 use super::incoming::Incoming;
 use super::limits::{MemoryLimit, Meter};
+use super::names::Names;
 use super::outbound::Outbound;
 use super::place::Claim;
 use super::reply::Reply;
@@ -182,6 +183,13 @@ impl Guest {
         let wasi = self.wasi_0_1.as_mut().expect("made above");
         self.holdings.look_at(wasi.ctx().table, &mut self.memory);
         wasi
+    }
+
+    /// What looks up names for it, if it may have that: who was granted addresses
+    /// may.
+    pub(super) fn names(&self) -> Option<Names> {
+        let may = !self.policy.grants.addresses.is_empty();
+        may.then(|| Names::of(self.customer.as_deref()))
     }
 
     /// What the application was set, and what the web server sets for it.

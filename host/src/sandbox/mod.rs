@@ -33,6 +33,7 @@ mod lines;
 mod load;
 mod logging;
 mod long_polls;
+mod names;
 mod outbound;
 mod place;
 mod reply;

@@ -14,6 +14,7 @@ use super::admission::Gate;
 use super::bucket::Bucket;
 use super::chores::Chores;
 use super::engine::Engine;
+use super::names::Names;
 use crate::message::{Fault, Journal, Owner};
 use crate::policy::Budget;
 
@@ -35,6 +36,7 @@ struct State {
     account: Account,
     abandoned: Abandoned,
     chores: Chores,
+    names: Names,
     /// Empty while it uses much of the machine.
     modesty: Bucket,
     /// How many tenants the engine has.
@@ -55,6 +57,7 @@ impl Tenant {
             engine: engine.clone(),
             abandoned: Abandoned::default(),
             chores: Chores::default(),
+            names: Names::default(),
             modesty: Bucket::new(processors * MODEST_PART * 1e9, MODEST_BURST),
             count,
         }))
@@ -85,6 +88,11 @@ impl Tenant {
 
     pub(super) fn chores(&self) -> &Chores {
         &self.0.chores
+    }
+
+    /// What looks up names for it.
+    pub(super) fn names(&self) -> &Names {
+        &self.0.names
     }
 
     pub(super) fn abandoned(&self) -> &Abandoned {

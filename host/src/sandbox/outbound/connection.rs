@@ -1,7 +1,6 @@
 //! One request to another server: resolve, check, connect, send.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
@@ -12,7 +11,7 @@ use http::uri::PathAndQuery;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -21,11 +20,21 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::address::is_public;
 use super::response::Limited;
-use super::{Destination, Io, Sent};
+use super::{Io, Sent};
+use crate::sandbox::names::Names;
 
 /// The longest times that a guest may set: it waits within its own anyway.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) is_https: bool,
+    pub(super) may_be_private: bool,
+}
 
 /// How long each step may take.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +61,10 @@ impl Times {
 pub(super) async fn send(
     mut request: http::Request<WasiBody>,
     destination: &Destination,
+    names: &Names,
     times: Times,
 ) -> Sent {
-    let connected = timeout(times.connect, connect(destination)).await;
+    let connected = timeout(times.connect, connect(destination, names)).await;
     let stream = connected.map_err(|_| Error::ConnectionTimeout)??;
     // On the wire stands only the path (RFC 9112 §3.2.1).
     let target = request.uri().path_and_query().cloned();
@@ -96,16 +106,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// Connects to the first of the host's addresses that may be used and answers.
 /// They are checked as resolved: a name that pointed elsewhere a moment ago
 /// gains nothing.
-async fn connect(destination: &Destination) -> Result<Pin<Box<dyn Stream>>, Error> {
+async fn connect(destination: &Destination, names: &Names) -> Result<Pin<Box<dyn Stream>>, Error> {
     let Destination { host, port, .. } = destination;
     let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
-    let resolved = lookup_host((unbracketed, *port)).await;
-    let resolved: Vec<SocketAddr> = resolved
-        .map_err(|error| Error::DnsError {
-            rcode: Some(error.to_string()),
-            info_code: None,
-        })?
-        .collect();
+    let resolved = names.look_up(unbracketed.to_owned(), *port).await;
+    let resolved = resolved.map_err(|error| Error::DnsError {
+        rcode: Some(error.to_string()),
+        info_code: None,
+    })?;
     let allowed = resolved
         .into_iter()
         .filter(|address| destination.may_be_private || is_public(address.ip()));

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use http::uri::Scheme;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use self::connection::Destination;
 use self::line::Line;
 use super::grants::tell;
+use super::names::Names;
 use super::tenant::Customer;
 use crate::message::Journal;
 use crate::policy::Policy;
@@ -95,15 +97,6 @@ impl Outbound {
     }
 }
 
-/// Where a request goes.
-#[derive(Clone, Debug)]
-struct Destination {
-    host: String,
-    port: u16,
-    is_https: bool,
-    may_be_private: bool,
-}
-
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Io), Error>;
 
@@ -116,10 +109,11 @@ impl WasiHttpHooks for Outbound {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let admitted = self.admit(&request);
         let journal = self.journal.clone();
+        let names = Names::of(self.customer.as_deref());
         Box::new(async move {
             let (destination, line) = admitted?;
             let times = connection::Times::new(options.unwrap_or_default());
-            let sent = connection::send(request, &destination, times).await;
+            let sent = connection::send(request, &destination, &names, times).await;
             if let Err(Error::DestinationIpProhibited) = sent {
                 let host = &destination.host;
                 tell(

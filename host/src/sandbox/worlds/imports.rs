@@ -7,7 +7,7 @@ use super::native_imports;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::outbound::parts;
 use crate::sandbox::runtime::Flavour;
-use crate::sandbox::{folders, logging};
+use crate::sandbox::{folders, logging, names};
 
 /// All imports that components are given. What an application was not granted
 /// is refused when it is used, not when it is loaded: real components import
@@ -29,6 +29,7 @@ pub(in crate::sandbox) fn link(
     // These stand before, or in the place of, what was linked above.
     linker.allow_shadowing(true);
     folders::link(&mut linker, flavour)?;
+    names::link(&mut linker, flavour)?;
     parts::link(&mut linker, flavour)?;
     link_environment(&mut linker, flavour)?;
     linker.allow_shadowing(false);

@@ -75,6 +75,7 @@ impl wasip3::exports::http::handler::Guest for App {
                 body.finish(trailers).await;
             }),
             "outbound" => text(200, &outbound::get(rest).await),
+            "look-up" => text(200, &outbound::look_up(rest).await),
             "keep-requests" => text(200, &outbound::keep(number as usize)),
             "files" => text(200, &folders::files(number).await),
             "kinds" => text(200, &folders::kinds().await),

@@ -2,6 +2,7 @@
 
 use wasip3::http::client;
 use wasip3::http::types::{Fields, Method, Request, Scheme};
+use wasip3::sockets::ip_name_lookup::resolve_addresses;
 use wasip3::wit_future;
 
 /// What comes of a GET to this host.
@@ -14,6 +15,11 @@ pub(crate) async fn get(host: &str) -> String {
         Ok(response) => format!("status {}\n", response.get_status_code()),
         Err(error) => format!("{error:?}\n"),
     }
+}
+
+/// The addresses that have this name.
+pub(crate) async fn look_up(name: &str) -> String {
+    format!("{:?}\n", resolve_addresses(name.to_owned()).await)
 }
 
 /// How many of fifty requests, none of which is sent, may have a method and an
