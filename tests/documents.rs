@@ -14,6 +14,7 @@ tests![
     what_others_could_have_put_there_is_not_served,
     a_changed_file_is_swapped_and_a_removed_one_is_gone,
     each_socket_serves_its_tenants_roots,
+    a_file_stays_loaded_when_another_root_or_tenant_changes,
     files_that_can_not_be_loaded_fill_no_log,
 ];
 
@@ -188,6 +189,45 @@ fn each_socket_serves_its_tenants_roots() -> Outcome {
     assert!(nowhere.log().contains("in none of 2 roots"));
     assert!(!nowhere.log().contains(&folder("b")), "{}", nowhere.log());
     assert!(only.log().contains(&folder("a")), "{}", only.log());
+    Ok(())
+}
+
+fn a_file_stays_loaded_when_another_root_or_tenant_changes() -> Outcome {
+    let tenant = |name: &str, more: &str| {
+        format!(
+            "[tenant.{name}]\n{more}[documents.{name}]\nroot = \"{name}\"\ntenant = \"{name}\"\n"
+        )
+    };
+    let config = |alice: &str| {
+        let sockets = "[socket.s]\nunix = \"s\"\n[socket.b]\nunix = \"b\"\ntenant = \"bob\"\n";
+        tenant("alice", alice) + &tenant("bob", "") + sockets
+    };
+    let files = [("alice/app.wasm", "a"), ("bob/app.wasm", "b")];
+    let hosted = Hosted::serve(&config(""), &files, &["s", "b"]);
+    let script = |name: &str| format!("{}/{name}/app.wasm", hosted.folder.display());
+    let ask = |socket: &str, name: &str| {
+        let answer = hosted.ask(socket, "/x", &[("SCRIPT_FILENAME", &script(name))]);
+        answer.text()
+    };
+    let loads = |name: &str| {
+        let line = format!("loaded app={}", script(name));
+        hosted.program.log().matches(&line).count()
+    };
+    assert_eq!(
+        [ask("s", "alice"), ask("s", "bob"), ask("b", "bob")],
+        ["a", "b", "b"]
+    );
+    assert_eq!([loads("alice"), loads("bob")], [1, 1]);
+    let changed = config("max_concurrent = 7\n");
+    let more_roots = format!("{changed}[documents.more]\nroot = \"more\"\ntenant = \"alice\"\n");
+    for (config, loaded) in [(&changed, 2), (&more_roots, 2)] {
+        hosted.reconfigure(config, "was read again");
+        assert_eq!(
+            [ask("s", "alice"), ask("s", "bob"), ask("b", "bob")],
+            ["a", "b", "b"]
+        );
+        assert_eq!([loads("alice"), loads("bob")], [loaded, 1]);
+    }
     Ok(())
 }
 

@@ -19,18 +19,21 @@ use crate::message::{BoxFuture, Fault, Handler, Request, Response};
 use crate::policy::Policy;
 use crate::sandbox::Tenant;
 
-/// How many files are known at a time, over all folders. Each takes some
-/// hundred bytes beside what is loaded of it, which the catalogue limits.
-const FILES_MAX: usize = 4096;
+/// How many files of a folder are known at a time that are not loaded: why they
+/// are refused, mostly. Each takes some hundred bytes.
+const FILES_MAX: usize = 1024;
 
-/// A folder whose `.wasm` files are served.
-#[derive(Clone, Debug)]
+/// A folder whose `.wasm` files are served. Clones have what is loaded of it in
+/// common, on however many sockets they are asked for.
+#[derive(Clone)]
 pub struct DocumentRoot {
     folder: PathBuf,
     tenant: Tenant,
     owners: Vec<u32>,
     policy: Policy,
-    app_name: Option<String>,
+    /// Of all its files, if they have one name.
+    complaints: Option<Arc<Complaints>>,
+    files: Arc<Mutex<HashMap<PathBuf, Slot>>>,
 }
 
 impl DocumentRoot {
@@ -43,7 +46,8 @@ impl DocumentRoot {
             tenant: tenant.clone(),
             owners: vec![0, us],
             policy,
-            app_name: None,
+            complaints: None,
+            files: Arc::default(),
         }
     }
 
@@ -51,8 +55,8 @@ impl DocumentRoot {
     /// who makes files does not make series of numbers. Each by its path
     /// unless set.
     #[must_use]
-    pub fn app_name(mut self, name: impl Into<String>) -> Self {
-        self.app_name = Some(name.into());
+    pub fn app_name(mut self, name: &str) -> Self {
+        self.complaints = Some(Complaints::of(self.tenant.name(), name));
         self
     }
 
@@ -82,18 +86,15 @@ struct Shared {
     catalogue: Catalogue,
     /// The longest first.
     roots: Vec<DocumentRoot>,
-    /// Of the files of each root that has a name for all of them.
-    complaints: Vec<Option<Arc<Complaints>>>,
-    files: Mutex<HashMap<PathBuf, Slot>>,
 }
 
 /// A file that answers.
-struct Found {
+struct Found<'r> {
     path: PathBuf,
     /// How many bytes of the path lead to it.
     length: usize,
     stamp: Stamp,
-    root: usize,
+    root: &'r DocumentRoot,
 }
 
 impl Documents {
@@ -101,15 +102,9 @@ impl Documents {
     pub fn new(catalogue: &Catalogue, roots: impl IntoIterator<Item = DocumentRoot>) -> Self {
         let mut roots: Vec<_> = roots.into_iter().collect();
         roots.sort_by_key(|root| std::cmp::Reverse(root.folder.as_os_str().len()));
-        let complaints = roots.iter().map(|root| {
-            let name = root.app_name.as_deref()?;
-            Some(Complaints::of(root.tenant.name(), name))
-        });
         Self(Arc::new(Shared {
             catalogue: catalogue.clone(),
-            complaints: complaints.collect(),
             roots,
-            files: Mutex::default(),
         }))
     }
 }
@@ -122,19 +117,20 @@ impl Handler for Documents {
             let found = self.0.find(&path).map_err(Fault::NoSuchApp)?;
             script::split(&mut request.params, &path, &path[found.length..]);
             let stamp = found.stamp;
-            self.0.slot(found).handle_at(stamp, request).await
+            let slot = found.root.slot(&self.0.catalogue, found.path);
+            slot.handle_at(stamp, request).await
         })
     }
 }
 
 impl Shared {
-    fn find(&self, path: &[u8]) -> Result<Found, String> {
+    fn find(&self, path: &[u8]) -> Result<Found<'_>, String> {
         let shown = String::from_utf8_lossy(path);
-        let within = self.roots.iter().enumerate().find_map(|(index, root)| {
+        let within = self.roots.iter().find_map(|root| {
             let names = script::names(path, root.folder.as_os_str().as_bytes())?;
-            Some((index, root, names))
+            Some((root, names))
         });
-        let Some((index, root, names)) = within else {
+        let Some((root, names)) = within else {
             // Not each of them: there is one for each customer of a hoster's.
             return Err(match &self.roots[..] {
                 [only] => format!("{shown:?}: it does not lie in {:?}", only.folder),
@@ -153,7 +149,7 @@ impl Shared {
                         path: PathBuf::from(std::ffi::OsStr::from_bytes(&path[..length])),
                         length,
                         stamp,
-                        root: index,
+                        root,
                     });
                 }
                 Err(Refused::Missing) => {}
@@ -169,50 +165,40 @@ impl Shared {
         }
         Err(format!("{shown:?} in {root}: {refused}"))
     }
+}
 
-    fn slot(&self, found: Found) -> Slot {
+impl DocumentRoot {
+    /// The place of the file at this path.
+    fn slot(&self, catalogue: &Catalogue, path: PathBuf) -> Slot {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = files.get(&found.path) {
+        if let Some(slot) = files.get(&path) {
             return slot.clone();
         }
         if files.len() >= FILES_MAX {
-            forget(&mut files);
+            // How many are loaded is for the catalogue to limit. Requests that
+            // wait keep what they wait for.
+            files.retain(|_, slot| slot.is_loaded());
         }
-        let root = &self.roots[found.root];
-        let path = found.path.display().to_string();
-        let name = root.app_name.as_deref().unwrap_or(&path);
-        let open = opener(root, &found.path);
-        let source = AppFile::opened_by(&root.tenant, name, &path, open, root.policy.clone());
-        let complaints = self.complaints[found.root].clone();
-        let complaints = complaints.unwrap_or_else(|| Complaints::of(root.tenant.name(), name));
-        let slot = self.catalogue.slot_of(&path, complaints, source);
-        files.insert(found.path, slot.clone());
+        let shown = path.display().to_string();
+        let each = || Complaints::of(self.tenant.name(), &shown);
+        let complaints = self.complaints.clone().unwrap_or_else(each);
+        let name = &complaints.owner.app;
+        let open = self.opener(&path);
+        let source = AppFile::opened_by(&self.tenant, name, &shown, open, self.policy.clone());
+        let slot = catalogue.slot_of(&shown, complaints, source);
+        files.insert(path, slot.clone());
         slot
     }
-}
 
-/// Makes room: those that are not loaded go first, then half of those whose last
-/// request is longest ago. Requests that run keep what they have.
-fn forget(files: &mut HashMap<PathBuf, Slot>) {
-    files.retain(|_, slot| slot.is_loaded());
-    if files.len() >= FILES_MAX {
-        let mut used: Vec<_> = files.values().map(Slot::used_at).collect();
-        used.sort_unstable();
-        let median = used[used.len() / 2];
-        files.retain(|_, slot| slot.used_at() > median);
-    }
-}
-
-/// Opens a file as safely as it was found.
-fn opener(
-    root: &DocumentRoot,
-    path: &Path,
-) -> impl Fn() -> io::Result<File> + Send + Sync + 'static {
-    let (root, path) = (root.clone(), path.to_owned());
-    move || {
-        let folder = root.folder.as_os_str().as_bytes();
-        let names = script::names(path.as_os_str().as_bytes(), folder).unwrap_or_default();
-        let opened = safe_path::open(&root.folder, &names, &root.owners);
-        opened.map_err(|refused| io::Error::other(refused.to_string()))
+    /// Opens a file as safely as it was found.
+    fn opener(&self, path: &Path) -> impl Fn() -> io::Result<File> + Send + Sync + 'static {
+        let (folder, owners) = (self.folder.clone(), self.owners.clone());
+        let path = path.to_owned();
+        move || {
+            let below = folder.as_os_str().as_bytes();
+            let names = script::names(path.as_os_str().as_bytes(), below).unwrap_or_default();
+            let opened = safe_path::open(&folder, &names, &owners);
+            opened.map_err(|refused| io::Error::other(refused.to_string()))
+        }
     }
 }

@@ -161,10 +161,6 @@ impl Slot {
         }
         self.handle(request).await
     }
-
-    pub(super) fn used_at(&self) -> u64 {
-        self.0.used_at()
-    }
 }
 
 impl Handler for Slot {

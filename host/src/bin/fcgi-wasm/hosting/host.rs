@@ -24,13 +24,9 @@ pub(super) struct Host {
     server: Server,
     tenants: BTreeMap<String, (config::Tenant, Tenant)>,
     apps: BTreeMap<String, (App, Slot)>,
-    /// For each tenant its document roots, and who serves them.
-    documents: BTreeMap<String, (Vec<config::Documents>, Documents)>,
+    roots: BTreeMap<String, (config::Documents, DocumentRoot)>,
     sockets: Sockets,
 }
-
-/// Who serves the document roots that may be asked for on a socket.
-type Roots = BTreeMap<Option<String>, Documents>;
 
 impl Host {
     pub(super) fn new(
@@ -53,7 +49,7 @@ impl Host {
             server: server.clone(),
             tenants: BTreeMap::new(),
             apps: BTreeMap::new(),
-            documents: BTreeMap::new(),
+            roots: BTreeMap::new(),
             sockets: Sockets::new(places, observers),
         })
     }
@@ -74,7 +70,7 @@ impl Host {
         }
         let apps = self.apps.values().map(|(app, _)| app);
         let files = apps.clone().map(|app| &*app.file);
-        let roots = self.documents.values().flat_map(|(roots, _)| roots);
+        let roots = self.roots.values().map(|(root, _)| root);
         let policies = apps
             .map(|app| &app.policy)
             .chain(roots.map(|root| &root.policy));
@@ -130,15 +126,18 @@ impl Host {
         let bound = self.sockets.bind(plan.sockets.values())?;
         let kept_tenants = self.change_tenants(&plan);
         self.change_apps(&plan, &kept_tenants).await;
-        let roots = self.change_documents(&plan, &kept_tenants);
+        self.change_roots(&plan, &kept_tenants);
         for socket in plan.sockets.values() {
-            self.sockets
-                .route(socket, &routes(&self.apps, socket, &roots));
+            let routes = self.routes(socket);
+            self.sockets.route(socket, &routes);
         }
         let drain_max = self.server.drain_timeout;
-        self.sockets.serve(bound, drain_max, |socket| {
-            routes(&self.apps, socket, &roots)
+        let bound = bound.into_iter().map(|bound| {
+            let routes = self.routes(bound.socket());
+            (bound, routes)
         });
+        let bound: Vec<_> = bound.collect();
+        self.sockets.serve(bound, drain_max);
         self.sockets.close_others(plan.sockets.values());
         Ok(())
     }
@@ -212,51 +211,55 @@ impl Host {
         }
     }
 
-    fn change_documents(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) -> Roots {
-        let mut old = std::mem::take(&mut self.documents);
-        let mut roots = Roots::new();
-        let tenants: BTreeSet<_> = plan.documents.values().map(|root| &root.tenant).collect();
-        let mut groups: Vec<Option<String>> = tenants.into_iter().cloned().map(Some).collect();
-        groups.push(None);
-        for group in groups {
-            let wanted = plan.documents.values();
-            let wanted =
-                wanted.filter(|root| group.as_ref().is_none_or(|name| *name == root.tenant));
-            let wanted: Vec<_> = wanted.cloned().collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            let key = group.clone().unwrap_or_default();
-            let are_kept = wanted
-                .iter()
-                .all(|root| kept_tenants.contains(&root.tenant));
-            let known = old.remove(&key);
-            let kept = known.filter(|(known, _)| are_kept && *known == wanted);
-            let (wanted, documents) = match kept {
-                Some(kept) => kept,
-                None => {
-                    let documents = self.documents(&wanted);
-                    (wanted, documents)
-                }
+    fn change_roots(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) {
+        let mut old = std::mem::take(&mut self.roots);
+        for (name, wanted) in &plan.documents {
+            let is_kept = |known: &config::Documents| {
+                known == wanted && kept_tenants.contains(&wanted.tenant)
             };
-            roots.insert(group, documents.clone());
-            self.documents.insert(key, (wanted, documents));
+            let known = old.remove(name).filter(|(known, _)| is_kept(known));
+            let Some((_, tenant)) = self.tenants.get(&wanted.tenant) else {
+                continue; // the plan has a tenant for each
+            };
+            let root = known.unwrap_or_else(|| (wanted.clone(), root(tenant, wanted)));
+            self.roots.insert(name.clone(), root);
         }
-        roots
     }
 
-    fn documents(&self, wanted: &[config::Documents]) -> Documents {
-        let roots = wanted.iter().filter_map(|wanted| {
-            let (_, tenant) = self.tenants.get(&wanted.tenant)?;
-            let mut root = DocumentRoot::new(&wanted.root, tenant, wanted.policy.clone());
-            root = root.app_name(&wanted.name);
-            for owner in &wanted.owners {
-                root = root.owner(*owner);
+    /// Who answers on a socket.
+    fn routes(&self, socket: &Socket) -> Router {
+        let mut router = Router::new();
+        for (name, (app, slot)) in &self.apps {
+            if !socket.is_for(name, app) {
+                continue;
             }
-            Some(root)
-        });
-        Documents::new(&self.catalogue, roots)
+            if socket.app.is_some() {
+                router = router.route("/", slot.clone());
+                continue;
+            }
+            for route in &app.routes {
+                router = router.route(route, slot.clone());
+            }
+            if socket.choose_by_param {
+                router = router.name(name, slot.clone());
+            }
+        }
+        let roots = self.roots.values();
+        let mut roots = roots
+            .filter(|(wanted, _)| socket.is_for_tenant(&wanted.tenant))
+            .map(|(_, root)| root.clone())
+            .peekable();
+        match roots.peek() {
+            Some(_) => router.otherwise(Documents::new(&self.catalogue, roots)),
+            None => router,
+        }
     }
+}
+
+fn root(tenant: &Tenant, wanted: &config::Documents) -> DocumentRoot {
+    let root = DocumentRoot::new(&wanted.root, tenant, wanted.policy.clone());
+    let owners = wanted.owners.iter().copied();
+    owners.fold(root.app_name(&wanted.name), DocumentRoot::owner)
 }
 
 /// Loads an application; if that fails the log says why, and the others are
@@ -295,28 +298,4 @@ fn going_on(
         "the old version does not go on until its file can be loaded, because {why}"
     );
     None
-}
-
-/// Who answers on a socket.
-fn routes(apps: &BTreeMap<String, (App, Slot)>, socket: &Socket, roots: &Roots) -> Router {
-    let mut router = Router::new();
-    for (name, (app, slot)) in apps {
-        if !socket.is_for(name, app) {
-            continue;
-        }
-        if socket.app.is_some() {
-            router = router.route("/", slot.clone());
-            continue;
-        }
-        for route in &app.routes {
-            router = router.route(route, slot.clone());
-        }
-        if socket.choose_by_param {
-            router = router.name(name, slot.clone());
-        }
-    }
-    match roots.get(&socket.tenant) {
-        Some(documents) if socket.app.is_none() => router.otherwise(documents.clone()),
-        _ => router,
-    }
 }

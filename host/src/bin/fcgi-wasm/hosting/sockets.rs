@@ -38,6 +38,12 @@ pub(super) struct Bound {
     listeners: Vec<Listener>,
 }
 
+impl Bound {
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+}
+
 impl Sockets {
     pub(super) fn new(places: Places, observers: &[Arc<dyn Observer>]) -> Self {
         Self {
@@ -71,19 +77,13 @@ impl Sockets {
     }
 
     /// Serves what was bound, by these routes from the first request on.
-    pub(super) fn serve(
-        &mut self,
-        bound: Vec<Bound>,
-        drain_max: Duration,
-        routes: impl Fn(&Socket) -> Router,
-    ) {
-        for Bound {
-            place,
-            socket,
-            listeners,
-        } in bound
-        {
-            let router = routes(&socket);
+    pub(super) fn serve(&mut self, bound: Vec<(Bound, Router)>, drain_max: Duration) {
+        for (bound, router) in bound {
+            let Bound {
+                place,
+                socket,
+                listeners,
+            } = bound;
             let mut server = Server::new(router.clone())
                 .connections_max(socket.max_connections)
                 .drain_max(drain_max);
