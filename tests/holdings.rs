@@ -19,6 +19,7 @@ tests![
     files_of_a_module_are_limited,
     handles_count_as_memory,
     a_request_that_is_not_sent_is_small,
+    a_call_that_goes_on_beside_others_hands_over_little,
     who_keeps_threads_waiting_is_refused,
 ];
 
@@ -93,6 +94,18 @@ fn files_of_a_module_are_limited() -> Outcome {
         let is_over = answer.log().contains("over budget: descriptors of");
         assert_eq!(is_over, status == 503, "{}", answer.log());
     }
+    Ok(())
+}
+
+fn a_call_that_goes_on_beside_others_hands_over_little() -> Outcome {
+    let (_folder, policy) = folder();
+    let two = Two::serve("naughty-http3", Budget::strict(), policy)?;
+    let answer = two.ask(NOISY, "/long-name/1000000");
+    assert_eq!(answer.text(), "Err(ErrorCode::NameTooLong)\n");
+    let answer = two.ask(NOISY, "/long-name/1100000");
+    assert_eq!(answer.status(), 502, "{answer:?}");
+    let log = answer.log();
+    assert!(log.contains("too much data is being copied"), "{log}");
     Ok(())
 }
 

@@ -34,6 +34,11 @@ const HANDLES_MAX: usize = 1000;
 /// The most that one set of HTTP fields may have, bytes in our memory.
 const FIELDS_BYTES_MAX: usize = 64 * 1024;
 
+/// How much one call of a WASI 0.3 guest hands over, bytes: as much as WASI lets it
+/// write at once. It may have hundreds of calls under way, of each of which we hold
+/// a copy, while it has room for the next one where the last one's was.
+const CONCURRENT_CALL_BYTES_MAX: usize = 1024 * 1024;
+
 /// What a param is called that is a setting: this, and the setting's name. Only
 /// the web server can send it, because a client's fields are called HTTP_….
 const SETTING_PREFIX: &[u8] = b"WASI_CONFIG_";
@@ -100,10 +105,12 @@ impl Sandbox {
         let mut store = Store::new(&engine, guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_max_component_handles(HANDLES_MAX);
-        // What one call hands over lies in the guest's memory, so it is no
-        // more than that; as our values it takes as much again.
-        let hostcall_bytes_max = usize::try_from(policy.memory_bytes_max);
-        store.set_hostcall_fuel(hostcall_bytes_max.unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(match flavour {
+            // What its one call hands over lies in the guest's memory, so it is no
+            // more than that; as our values it takes as much again.
+            Flavour::Plain => usize::try_from(policy.memory_bytes_max).unwrap_or(usize::MAX),
+            Flavour::Concurrent => CONCURRENT_CALL_BYTES_MAX,
+        });
         meter.limit_cpu(&mut store, policy.cpu_time_max, policy.slow_after);
         store
     }

@@ -26,6 +26,16 @@ pub(crate) async fn files(count: u64) -> String {
     format!("{} files\n", streams.len())
 }
 
+/// What comes of opening a file whose name has so many bytes.
+pub(crate) async fn long_name(bytes: usize) -> String {
+    let folders = get_directories();
+    let (folder, _) = folders.first().unwrap();
+    let name = "x".repeat(bytes);
+    let (flags, none) = (DescriptorFlags::READ, OpenFlags::empty());
+    let opened = folder.open_at(PathFlags::empty(), name, none, flags);
+    format!("{:?}\n", opened.await.map(drop))
+}
+
 /// The names that are left in a listing.
 async fn rest(mut entries: StreamReader<DirectoryEntry>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();

@@ -78,6 +78,7 @@ impl wasip3::exports::http::handler::Guest for App {
             "look-up" => text(200, &outbound::look_up(rest).await),
             "keep-requests" => text(200, &outbound::keep(number as usize)),
             "files" => text(200, &folders::files(number).await),
+            "long-name" => text(200, &folders::long_name(number as usize).await),
             "kinds" => text(200, &folders::kinds().await),
             "list" => text(200, &folders::list().await),
             "lists" => text(200, &folders::lists(number).await),
