@@ -51,6 +51,7 @@ mod hostile;
 mod hosting;
 mod hosting_logs;
 mod hosting_places;
+mod hosting_reload;
 mod limits;
 mod listings;
 mod log_places;
@@ -118,6 +119,7 @@ fn main() -> ExitCode {
         hosting::tests(),
         hosting_logs::tests(),
         hosting_places::tests(),
+        hosting_reload::tests(),
         limits::tests(),
         listings::tests(),
         log_places::tests(),

@@ -1,20 +1,21 @@
 //! The applications, tenants and sockets of a configuration at work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use fcgi_wasm::{
-    AppFile, Catalogue, DocumentRoot, Documents, Engine, Observer, Policy, Router, Slot, Tenant,
-};
+use fcgi_wasm::{AppFile, Catalogue, DocumentRoot, Engine, Observer, Slot, Tenant};
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 
-use super::folder_of;
+use super::parties::{Ways, parties};
 use super::places::Places;
 use super::sockets::Sockets;
+use super::standing::Standing;
 use crate::args::{self, CacheArgs};
-use crate::config::{self, App, Plan, Server, Socket};
+use crate::config::{self, App, Plan, Server};
 use crate::observing::Observing;
 use crate::{engine, log};
 
@@ -22,9 +23,7 @@ pub(super) struct Host {
     engine: Engine,
     catalogue: Catalogue,
     server: Server,
-    tenants: BTreeMap<String, (config::Tenant, Tenant)>,
-    apps: BTreeMap<String, (App, Slot)>,
-    roots: BTreeMap<String, (config::Documents, DocumentRoot)>,
+    standing: Standing,
     sockets: Sockets,
 }
 
@@ -47,9 +46,7 @@ impl Host {
             engine: engine::start(&cache, server.instances, observers)?,
             catalogue,
             server: server.clone(),
-            tenants: BTreeMap::new(),
-            apps: BTreeMap::new(),
-            roots: BTreeMap::new(),
+            standing: Standing::default(),
             sockets: Sockets::new(places, observers),
         })
     }
@@ -62,20 +59,11 @@ impl Host {
         self.server.watch
     }
 
-    /// Where applications and their secrets are replaced. The files in document
-    /// roots are looked at with each request.
     pub(super) fn watched_folders(&self) -> BTreeSet<PathBuf> {
-        if !self.server.watch {
-            return BTreeSet::new();
+        match self.server.watch {
+            true => self.standing.folders(),
+            false => BTreeSet::new(),
         }
-        let apps = self.apps.values().map(|(app, _)| app);
-        let files = apps.clone().map(|app| &*app.file);
-        let roots = self.roots.values().map(|(root, _)| root);
-        let policies = apps
-            .map(|app| &app.policy)
-            .chain(roots.map(|root| &root.policy));
-        let secrets = policies.flat_map(Policy::secret_files);
-        files.chain(secrets).map(folder_of).collect()
     }
 
     /// Reads the configuration anew and changes over to it, or goes on as it is
@@ -110,8 +98,10 @@ impl Host {
     }
 
     /// Changes over to this plan. What stays as it was is not touched; what is
-    /// new or changed is made ready first; then routes are swapped, and sockets
-    /// that are not wanted any more are closed.
+    /// new or changed is made ready first. Each tenant changes over as soon as
+    /// all of its own is ready, which may take others minutes, and all that it
+    /// has at the same moment. At last sockets that are not wanted any more are
+    /// closed.
     ///
     /// # Errors
     ///
@@ -123,21 +113,39 @@ impl Host {
         if plan.server != self.server {
             tracing::warn!("what changed in [server] counts from the next start on");
         }
-        let bound = self.sockets.bind(plan.sockets.values())?;
-        let kept_tenants = self.change_tenants(&plan);
-        self.change_apps(&plan, &kept_tenants).await;
-        self.change_roots(&plan, &kept_tenants);
-        for socket in plan.sockets.values() {
-            let routes = self.routes(socket);
-            self.sockets.route(socket, &routes);
-        }
-        let drain_max = self.server.drain_timeout;
-        let bound = bound.into_iter().map(|bound| {
-            let routes = self.routes(bound.socket());
-            (bound, routes)
+        let mut bound = self.sockets.bind(plan.sockets.values())?;
+        self.sockets.change(plan.sockets.values());
+        let parties = self.parties(&plan);
+        let mut waiting: BTreeSet<String> = parties.iter().flatten().cloned().collect();
+        let parties = parties.into_iter().map(|party| {
+            let ready = self.make_ready(&plan, &party);
+            async { (party, ready.await) }
         });
-        let bound: Vec<_> = bound.collect();
-        self.sockets.serve(bound, drain_max);
+        let parties: FuturesUnordered<_> = parties.collect();
+        // Those that have nothing to load are ready at once, so it is one change.
+        let mut parties = parties.ready_chunks(waiting.len().max(1));
+        loop {
+            let is_ready = |of_tenants: Option<&str>| match of_tenants {
+                Some(tenant) => !waiting.contains(tenant),
+                None => waiting.is_empty(),
+            };
+            let tenant = |app: &str| plan.apps.get(app).map(|app| &*app.tenant);
+            let sockets = plan.sockets.values().filter(|socket| {
+                let of_app = socket.app.as_deref().and_then(tenant);
+                is_ready(of_app.or(socket.tenant.as_deref()))
+            });
+            let routes = |socket: &_| self.standing.routes(&self.catalogue, socket);
+            let drain_max = self.server.drain_timeout;
+            self.sockets.route(sockets.clone(), routes);
+            self.sockets.serve(&mut bound, sockets, drain_max, routes);
+            let Some(ready) = parties.next().await else {
+                break;
+            };
+            for (party, standing) in ready {
+                waiting.retain(|tenant| !party.contains(tenant));
+                self.standing.replace(&party, standing);
+            }
+        }
         self.sockets.close_others(plan.sockets.values());
         Ok(())
     }
@@ -146,61 +154,77 @@ impl Host {
         self.sockets.close().await;
     }
 
-    /// Those that stay as they were: what belongs to another is made anew.
-    fn change_tenants(&mut self, plan: &Plan) -> BTreeSet<String> {
-        let mut old = std::mem::take(&mut self.tenants);
-        let mut kept = BTreeSet::new();
-        for (name, wanted) in &plan.tenants {
-            let known = old.remove(name).filter(|(known, _)| known == wanted);
-            if known.is_some() {
-                kept.insert(name.clone());
-            }
+    /// All tenants that there are and will be, by who changes over with whom.
+    fn parties(&self, plan: &Plan) -> Vec<BTreeSet<String>> {
+        let Standing {
+            tenants,
+            apps,
+            roots,
+        } = &self.standing;
+        let named = tenants.keys().chain(plan.tenants.keys());
+        let apps = apps.iter().map(|(name, (app, _))| (&**name, app)).collect();
+        let roots = roots.values().map(|(root, _)| root);
+        let before = Ways::new(&apps, roots, self.sockets.open());
+        let apps = plan.apps.iter().map(|(name, app)| (&**name, app)).collect();
+        let after = Ways::new(&apps, plan.documents.values(), plan.sockets.values());
+        parties(named.map(|name| &**name).collect(), &before, &after)
+    }
+
+    /// What these tenants are to have, once that is loaded.
+    fn make_ready<'p>(
+        &self,
+        plan: &'p Plan,
+        party: &BTreeSet<String>,
+    ) -> impl Future<Output = Standing> + use<'p> {
+        let old = &self.standing;
+        let mut new = Standing::default();
+        // What belongs to one that changes is made anew.
+        let is_kept = |tenant: &String| {
+            let known = old.tenants.get(tenant).map(|(known, _)| known);
+            known.is_some() && known == plan.tenants.get(tenant)
+        };
+        for name in party {
+            let Some(wanted) = plan.tenants.get(name) else {
+                continue; // it goes
+            };
+            let known = old.tenants.get(name).filter(|_| is_kept(name)).cloned();
             let tenant = known.unwrap_or_else(|| {
                 let tenant = Tenant::new(&self.engine, name, wanted.budget.clone());
                 (wanted.clone(), tenant)
             });
-            self.tenants.insert(name.clone(), tenant);
+            new.tenants.insert(name.clone(), tenant);
         }
-        kept
-    }
-
-    async fn change_apps(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) {
-        let mut old = std::mem::take(&mut self.apps);
-        let mut new = Vec::new();
-        for (name, wanted) in &plan.apps {
-            let known = old.remove(name);
-            let is_kept = kept_tenants.contains(&wanted.tenant)
-                && known.as_ref().is_some_and(|(app, _)| app == wanted);
-            let Some((_, tenant)) = self.tenants.get(&wanted.tenant) else {
-                continue; // the plan has a tenant for each
+        for (name, wanted) in &plan.documents {
+            let Some((_, tenant)) = new.tenants.get(&wanted.tenant) else {
+                continue; // it is another party's
             };
-            match known {
-                Some(known) if is_kept => {
-                    self.apps.insert(name.clone(), known);
+            let known = old.roots.get(name);
+            let known = known.filter(|(known, _)| known == wanted && is_kept(&wanted.tenant));
+            let root = known.cloned();
+            let root = root.unwrap_or_else(|| (wanted.clone(), root_of(tenant, wanted)));
+            new.roots.insert(name.clone(), root);
+        }
+        let mut loading = Vec::new();
+        for (name, wanted) in &plan.apps {
+            let Some((_, tenant)) = new.tenants.get(&wanted.tenant) else {
+                continue;
+            };
+            let is_kept = is_kept(&wanted.tenant);
+            match old.apps.get(name).cloned() {
+                Some(known) if is_kept && known.0 == *wanted => {
+                    new.apps.insert(name.clone(), known);
                 }
                 known => {
-                    let is_tenant_kept = kept_tenants.contains(&wanted.tenant);
                     let slot = self.slot(name, tenant, wanted);
-                    new.push((name, wanted, known, is_tenant_kept, slot));
+                    loading.push(successor(name, known, wanted, is_kept, slot));
                 }
             }
         }
-        // Together: the catalogue knows how many are read or compiled at a time.
-        let made_ready =
-            new.into_iter()
-                .map(|(name, wanted, known, is_tenant_kept, slot)| async move {
-                    // One that was loaded is asked for: the new one is made ready
-                    // before the old one goes.
-                    let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
-                    let is_ready = match was_loaded || wanted.preload {
-                        true => is_loaded(name, &slot).await,
-                        false => true,
-                    };
-                    let old = known.filter(|_| was_loaded && !is_ready);
-                    let app = old.and_then(|old| going_on(name, old, wanted, is_tenant_kept));
-                    (name.clone(), app.unwrap_or_else(|| (wanted.clone(), slot)))
-                });
-        self.apps.extend(join_all(made_ready).await);
+        async {
+            // Together: the catalogue knows how many are read or compiled at a time.
+            new.apps.extend(join_all(loading).await);
+            new
+        }
     }
 
     fn slot(&self, name: &str, tenant: &Tenant, app: &App) -> Slot {
@@ -210,56 +234,34 @@ impl Host {
             false => self.catalogue.slot(name, tenant.name(), source),
         }
     }
-
-    fn change_roots(&mut self, plan: &Plan, kept_tenants: &BTreeSet<String>) {
-        let mut old = std::mem::take(&mut self.roots);
-        for (name, wanted) in &plan.documents {
-            let is_kept = |known: &config::Documents| {
-                known == wanted && kept_tenants.contains(&wanted.tenant)
-            };
-            let known = old.remove(name).filter(|(known, _)| is_kept(known));
-            let Some((_, tenant)) = self.tenants.get(&wanted.tenant) else {
-                continue; // the plan has a tenant for each
-            };
-            let root = known.unwrap_or_else(|| (wanted.clone(), root(tenant, wanted)));
-            self.roots.insert(name.clone(), root);
-        }
-    }
-
-    /// Who answers on a socket.
-    fn routes(&self, socket: &Socket) -> Router {
-        let mut router = Router::new();
-        for (name, (app, slot)) in &self.apps {
-            if !socket.is_for(name, app) {
-                continue;
-            }
-            if socket.app.is_some() {
-                router = router.route("/", slot.clone());
-                continue;
-            }
-            for route in &app.routes {
-                router = router.route(route, slot.clone());
-            }
-            if socket.choose_by_param {
-                router = router.name(name, slot.clone());
-            }
-        }
-        let roots = self.roots.values();
-        let mut roots = roots
-            .filter(|(wanted, _)| socket.is_for_tenant(&wanted.tenant))
-            .map(|(_, root)| root.clone())
-            .peekable();
-        match roots.peek() {
-            Some(_) => router.otherwise(Documents::new(&self.catalogue, roots)),
-            None => router,
-        }
-    }
 }
 
-fn root(tenant: &Tenant, wanted: &config::Documents) -> DocumentRoot {
+fn root_of(tenant: &Tenant, wanted: &config::Documents) -> DocumentRoot {
     let root = DocumentRoot::new(&wanted.root, tenant, wanted.policy.clone());
     let owners = wanted.owners.iter().copied();
     owners.fold(root.app_name(&wanted.name), DocumentRoot::owner)
+}
+
+/// Who answers for an application from now on: its new version, which is loaded
+/// first if it is to be or the old one was, or else the old one.
+async fn successor(
+    name: &str,
+    known: Option<(App, Slot)>,
+    wanted: &App,
+    is_tenant_kept: bool,
+    slot: Slot,
+) -> (String, (App, Slot)) {
+    let was_loaded = known.as_ref().is_some_and(|(_, slot)| slot.is_loaded());
+    let is_ready = match was_loaded || wanted.preload {
+        true => is_loaded(name, &slot).await,
+        false => true,
+    };
+    let old = known.filter(|_| was_loaded && !is_ready);
+    let app = old.and_then(|old| going_on(name, old, wanted, is_tenant_kept));
+    (
+        name.to_owned(),
+        app.unwrap_or_else(|| (wanted.clone(), slot)),
+    )
 }
 
 /// Loads an application; if that fails the log says why, and the others are

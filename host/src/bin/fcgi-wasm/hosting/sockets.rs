@@ -1,7 +1,7 @@
 //! The sockets of a configuration, each a server of its own: so that one opens
 //! and closes without the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +38,6 @@ pub(super) struct Bound {
     listeners: Vec<Listener>,
 }
 
-impl Bound {
-    pub(super) fn socket(&self) -> &Socket {
-        &self.socket
-    }
-}
-
 impl Sockets {
     pub(super) fn new(places: Places, observers: &[Arc<dyn Observer>]) -> Self {
         Self {
@@ -76,14 +70,28 @@ impl Sockets {
         Ok(bound)
     }
 
-    /// Serves what was bound, by these routes from the first request on.
-    pub(super) fn serve(&mut self, bound: Vec<(Bound, Router)>, drain_max: Duration) {
-        for (bound, router) in bound {
-            let Bound {
-                place,
-                socket,
-                listeners,
-            } = bound;
+    /// Those that are open.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Socket> {
+        self.open.values().map(|open| &open.socket)
+    }
+
+    /// Serves those of what was bound that are ready, by these routes from the
+    /// first request on.
+    pub(super) fn serve<'s>(
+        &mut self,
+        bound: &mut Vec<Bound>,
+        ready: impl Iterator<Item = &'s Socket>,
+        drain_max: Duration,
+        routes: impl Fn(&Socket) -> Router,
+    ) {
+        let ready: BTreeSet<_> = ready.map(|socket| socket.listen.place()).collect();
+        for Bound {
+            place,
+            socket,
+            listeners,
+        } in bound.extract_if(.., |bound| ready.contains(&bound.place))
+        {
+            let router = routes(&socket);
             let mut server = Server::new(router.clone())
                 .connections_max(socket.max_connections)
                 .drain_max(drain_max);
@@ -117,26 +125,49 @@ impl Sockets {
         }
     }
 
-    /// Sends the requests of a socket to these routes from now on, and lets
-    /// connect whoever may now.
-    pub(super) fn route(&mut self, socket: &Socket, routes: &Router) {
-        let Some(open) = self.open.get_mut(&socket.listen.place()) else {
-            return;
-        };
-        open.router.replace(routes);
-        if open.socket.listen != socket.listen
-            && let Some(path) = socket.listen.unix_path()
-        {
-            match open.files.iter().try_for_each(|file| file.change(&path)) {
-                Ok(()) => open.socket.listen = socket.listen.clone(),
-                Err(error) => tracing::warn!("{error}"),
+    /// Lets connect whoever may now.
+    pub(super) fn change<'s>(&mut self, wanted: impl Iterator<Item = &'s Socket>) {
+        for socket in wanted {
+            let Some(open) = self.open.get_mut(&socket.listen.place()) else {
+                continue;
+            };
+            if open.socket.listen != socket.listen
+                && let Some(path) = socket.listen.unix_path()
+            {
+                match open.files.iter().try_for_each(|file| file.change(&path)) {
+                    Ok(()) => open.socket.listen = socket.listen.clone(),
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            }
+            if !is_served_alike(&open.socket, socket) {
+                tracing::warn!(
+                    "the socket {} keeps the settings that it was opened with until a restart",
+                    socket.listen.place()
+                );
             }
         }
-        if !is_served_alike(&open.socket, socket) {
-            tracing::warn!(
-                "the socket {} keeps the settings that it was opened with until a restart",
-                socket.listen.place()
-            );
+    }
+
+    /// Sends the requests of all that are open to these routes from now on. Those
+    /// that are ready are for whom they are wanted for; the others for whom they
+    /// were before.
+    pub(super) fn route<'s>(
+        &mut self,
+        ready: impl Iterator<Item = &'s Socket>,
+        routes: impl Fn(&Socket) -> Router,
+    ) {
+        for wanted in ready {
+            if let Some(open) = self.open.get_mut(&wanted.listen.place()) {
+                open.socket = Socket {
+                    app: wanted.app.clone(),
+                    tenant: wanted.tenant.clone(),
+                    choose_by_param: wanted.choose_by_param,
+                    ..open.socket.clone()
+                };
+            }
+        }
+        for open in self.open.values() {
+            open.router.replace(&routes(&open.socket));
         }
     }
 

@@ -1,0 +1,93 @@
+//! Follows what changes while requests are served: files, and the configuration.
+
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+
+use anyhow::Result;
+use fcgi_wasm::{Catalogue, Refreshed, Watcher};
+use tokio::sync::Notify;
+
+use super::folder_of;
+use super::host::Host;
+use crate::args;
+use crate::observing::Observing;
+use crate::systemd;
+
+/// Looks after files, and reads the configuration anew each time that it is told
+/// to. Never ends.
+pub(super) async fn follow(
+    host: &mut Host,
+    path: &Path,
+    flags: &args::Observing,
+    observing: &Observing,
+    reload: &Notify,
+) -> Result<()> {
+    let catalogue = host.catalogue().clone();
+    let is_watching = host.is_watching();
+    let mut watcher = Watcher::new();
+    let changed = async |watcher: &Watcher| match is_watching {
+        true => watcher.changed().await,
+        false => pending().await,
+    };
+    loop {
+        watcher.watch(host.watched_folders());
+        // What changed before it was watched, too. A new version may take minutes
+        // to compile, for which nobody else is to wait.
+        catalogue.refresh_each(tell);
+        tokio::select! {
+            () = changed(&watcher) => continue,
+            () = reload.notified() => {}
+        }
+        let mut reloading = pin!(host.reload(path, flags, observing));
+        loop {
+            tokio::select! {
+                () = reloading.as_mut() => break,
+                () = changed(&watcher) => catalogue.refresh_each(tell),
+            }
+        }
+        systemd::reloaded();
+    }
+}
+
+/// Says what came of a look after an application's file.
+fn tell(app: &str, refreshed: &Refreshed) {
+    // What is refused has been told.
+    if *refreshed == Refreshed::Replaced {
+        tracing::info!("{app}: the new version serves");
+    }
+}
+
+/// For one application without a configuration: looks after its files each time
+/// it is asked to, and by itself if that is wanted. Never ends.
+pub(crate) async fn keep_fresh(
+    catalogue: &Catalogue,
+    files: &[PathBuf],
+    reload: &Notify,
+    is_watching: bool,
+) {
+    let mut watcher = Watcher::new();
+    let mut is_asked = false;
+    loop {
+        if is_watching {
+            watcher.watch(files.iter().map(|file| folder_of(file)));
+        }
+        // What changed before it was watched, too.
+        for (app, refreshed) in catalogue.refresh().await {
+            tell(&app, &refreshed);
+        }
+        if is_asked {
+            systemd::reloaded();
+        }
+        let changed = async {
+            match is_watching {
+                true => watcher.changed().await,
+                false => pending().await,
+            }
+        };
+        is_asked = tokio::select! {
+            () = reload.notified() => true,
+            () = changed => false,
+        };
+    }
+}

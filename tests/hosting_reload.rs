@@ -1,0 +1,75 @@
+//! Reloads of a configuration in which one tenant takes long.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::hosting::{Hosted, deploy, saying};
+use crate::support::{Outcome, wait_until};
+
+tests![nobody_waits_for_another_tenants_new_version];
+
+/// An application that says this, and takes the compiler long enough to be found
+/// at work.
+fn taking_long(text: &str) -> Vec<u8> {
+    let step = "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 7)) (local.get 0)))";
+    let function = format!("(func (param i32) {})", step.repeat(2000));
+    let module = saying(text);
+    let module = module.trim_end().strip_suffix(')').expect("a module");
+    let text = format!("{module}{})", function.repeat(100));
+    wat::parse_str(text).expect("valid")
+}
+
+/// The compiler of a server, which has no other children.
+fn compiler(server: u32) -> Option<Pid> {
+    let tasks = fs::read_dir(format!("/proc/{server}/task")).ok()?;
+    let children = tasks.flatten().find_map(|task| {
+        let children = fs::read_to_string(task.path().join("children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    });
+    children.and_then(Pid::from_raw)
+}
+
+fn nobody_waits_for_another_tenants_new_version() -> Outcome {
+    let config = |more: &str, route: &str| {
+        format!(
+            "[server]\ncache = \"cache\"\n\
+             [tenant.alice]\n{more}[tenant.bob]\n{more}\
+             [app.slow]\nfile = \"slow.wasm\"\ntenant = \"alice\"\nroutes = [\"slow.example/\"]\n\
+             [app.quick]\nfile = \"quick.wasm\"\ntenant = \"bob\"\nroutes = [\"{route}\"]\n\
+             [socket.s]\nunix = \"s\"\n"
+        )
+    };
+    let files = [("slow.wasm", "one"), ("quick.wasm", "one")];
+    let hosted = Hosted::serve(&config("", "before.example/"), &files, &["s"]);
+    let ask = |host: &str| hosted.ask("s", "/", &[("HTTP_HOST", host)]).text();
+    assert_eq!(ask("slow.example"), "one");
+    assert_eq!(ask("before.example"), "one");
+    let beside = hosted.folder.join("slow.new");
+    fs::write(&beside, taking_long("second")).expect("written");
+    fs::rename(beside, hosted.folder.join("slow.wasm")).expect("renamed");
+    let changed = config("max_concurrent = 7\n", "after.example/");
+    fs::write(hosted.folder.join("main.toml"), changed).expect("written");
+    hosted.program.signal(Signal::HUP);
+    let mut found = None;
+    wait_until("it compiles", || {
+        found = compiler(hosted.program.id());
+        found.is_some()
+    });
+    let compiler = found.expect("found");
+    kill_process(compiler, Signal::STOP).expect("stopped");
+
+    wait_until("the other tenant has changed", || {
+        ask("after.example") == "one"
+    });
+    deploy(&hosted.folder.join("quick.wasm"), "second");
+    wait_until("a file is replaced meanwhile", || {
+        ask("after.example") == "second"
+    });
+    assert_eq!(ask("slow.example"), "one", "it is not ready");
+    assert!(!hosted.program.log().contains("was read again"));
+    kill_process(compiler, Signal::CONT).expect("continued");
+    wait_until("it is ready", || ask("slow.example") == "second");
+    hosted.program.wait_for_log("was read again");
+    Ok(())
+}
