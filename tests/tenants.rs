@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fcgi_wasm::{
-    App, Budget, Grants, Handler, HostPattern, Journal, MIB, Policy, Request, Router, Tenant,
+    App, Budget, Engine, FastCgi, Grants, Handler, HostPattern, Journal, MIB, Policy, Request,
+    Router, Tenant,
 };
 use tokio::runtime::Runtime;
 
@@ -19,6 +20,7 @@ use crate::support::{Outcome, wait_until};
 tests![
     a_flood_waits_for_itself,
     a_full_queue_is_the_tenants_own,
+    those_who_wait_leave_connections_to_others,
     applications_of_a_tenant_share_its_budget,
     a_place_counts_until_the_last_byte,
     who_has_used_up_its_processor_share_pauses_and_waits,
@@ -71,6 +73,46 @@ fn a_full_queue_is_the_tenants_own() -> Outcome {
     release(held);
     assert_eq!(two.ask(NOISY, "/hello").text(), "hello\n");
     Ok(())
+}
+
+fn those_who_wait_leave_connections_to_others() -> Outcome {
+    let options = Engine::options().instances_max(16).waiting_max(32);
+    let engine = options.start().expect("an engine");
+    let long = Duration::from_secs(600);
+    let patient = Budget::strict().requests_max(1).queue_wait_max(long);
+    let mut router = Router::new();
+    let hosts: Vec<_> = (0..4).map(|number| format!("{number}.example")).collect();
+    for host in &hosts {
+        let tenant = Tenant::new(&engine, host, patient.clone());
+        let policy = Policy::strict().budget(patient.clone());
+        router = router.route(host, load(&tenant, host, "naughty", policy)?);
+    }
+    let quiet = Tenant::new(&engine, "quiet", Budget::strict());
+    let router = router.route(QUIET, load(&quiet, "peace", "naughty", Policy::strict())?);
+    let frontend = FastCgi::default().body_wait_max(long);
+    let local = Local::serve_with(router, frontend, |server| server.connections_max(64));
+    let send = |bytes: &[u8]| {
+        let mut peer = local.connect();
+        peer.send(bytes);
+        peer
+    };
+    let mut flood: Vec<_> = hosts.iter().map(|host| send(&held(host))).collect();
+    for peer in &mut flood {
+        assert_eq!(peer.read_record().expect("it runs").kind, STDOUT);
+    }
+    for host in hosts.iter().cycle().take(128) {
+        flood.push(send(&not_kept(request(host, "/hello"))));
+    }
+    let hello = not_kept(request(QUIET, "/hello"));
+    assert_eq!(local.ask(1, &hello).text(), "hello\n");
+    Ok(())
+}
+
+/// The same request on a connection that is not kept: FCGI_KEEP_CONN stands behind
+/// the record's header and the role.
+fn not_kept(mut request: Vec<u8>) -> Vec<u8> {
+    assert_eq!(std::mem::take(&mut request[8 + 2]), 1);
+    request
 }
 
 fn applications_of_a_tenant_share_its_budget() -> Outcome {

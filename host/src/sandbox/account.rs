@@ -128,6 +128,10 @@ impl Account {
             ..
         } = self.budget;
         match budget {
+            QUEUE if self.waiting.has_room(1) => {
+                let waiting = self.waiting.used();
+                format!("{waiting} of its requests wait, and others are to have room to wait")
+            }
             QUEUE => format!("{queue_max} requests wait already"),
             CPU_SHARE => {
                 let processors = f64::from(self.budget.cpu_share.unwrap_or_default()) / 1000.0;
@@ -218,6 +222,11 @@ impl Ceiling {
             }
         }
         false
+    }
+
+    /// Takes so much, whether there is room for it or not.
+    pub(super) fn add(&self, amount: u64) {
+        self.used.fetch_add(amount, SeqCst);
     }
 
     pub(super) fn give_back(&self, amount: u64) {

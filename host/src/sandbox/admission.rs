@@ -7,7 +7,8 @@
 //! free goes to the tenant with the fewest requests under way, of several to the
 //! one that computed least lately, in it to the application with the fewest
 //! requests, and there to who came first. So a tenant that floods waits for
-//! itself.
+//! itself. It has one more wait only while fewer of its requests do than there is
+//! room for, because who waits holds a connection.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,8 @@ const LOOK_MAX: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) places: Ceiling,
+    /// Those who wait for one.
+    pub(super) waiting: Ceiling,
     /// Files and sockets of all instances.
     pub(super) descriptors: Ceiling,
     /// Whether somebody waits for nothing but one of these places.
@@ -48,9 +51,10 @@ pub(super) struct Admitted {
 }
 
 impl Gate {
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) fn new(places: usize, waiting: usize) -> Self {
         Self {
             places: Ceiling::new(places as u64),
+            waiting: Ceiling::new(waiting as u64),
             descriptors: Ceiling::new(holdings::descriptors_of_guests()),
             is_short: AtomicBool::new(false),
             lines: Mutex::default(),
@@ -130,6 +134,9 @@ impl Gate {
 
     fn line_up(&self, customer: &Arc<Customer>, journal: &Journal) -> Result<Waiting<'_>, Fault> {
         let [app, tenant] = customer.accounts();
+        if !customer.leaves_room_to_wait() {
+            return Err(full_queue(tenant, customer, journal));
+        }
         for (account, other) in [(app, None), (tenant, Some(app))] {
             if !account.waiting.take(1) {
                 if let Some(other) = other {
@@ -138,6 +145,7 @@ impl Gate {
                 return Err(full_queue(account, customer, journal));
             }
         }
+        self.waiting.add(1);
         let (admit, admitted) = oneshot::channel();
         let number = self.lock().stand(customer, admit);
         Ok(Waiting {
@@ -247,6 +255,7 @@ impl Drop for Waiting<'_> {
         for account in self.customer.accounts() {
             account.waiting.give_back(1);
         }
+        self.gate.waiting.give_back(1);
     }
 }
 

@@ -17,10 +17,15 @@ use super::turns::Turns;
 use crate::message::{Observer, Observers};
 use crate::setup::SetupError;
 
+/// How many requests wait for a place at a time, unless set. Each holds a
+/// connection of a web server, and of these a socket takes twice as many.
+const WAITING_MAX: usize = 2048;
+
 /// How the engine is set up.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     instances_max: usize,
+    waiting_max: usize,
     cache: Option<PathBuf>,
     compiler: Option<Compiler>,
     observers: Observers,
@@ -33,6 +38,14 @@ impl EngineOptions {
     #[must_use]
     pub fn instances_max(mut self, instances: usize) -> Self {
         self.instances_max = instances;
+        self
+    }
+
+    /// The most requests that wait for a place at a time, over all applications
+    /// of several tenants. 2048 unless set.
+    #[must_use]
+    pub fn waiting_max(mut self, requests: usize) -> Self {
+        self.waiting_max = requests;
         self
     }
 
@@ -88,7 +101,7 @@ impl EngineOptions {
             compiler: self.compiler,
             observers: self.observers,
             turns: Turns::default(),
-            gate: Arc::new(Gate::new(self.instances_max)),
+            gate: Arc::new(Gate::new(self.instances_max, self.waiting_max)),
             background: Arc::new(Background::new(self.prompt)),
             tenants: Arc::default(),
             instances_max: self.instances_max,
@@ -100,6 +113,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             instances_max: 256,
+            waiting_max: WAITING_MAX,
             cache: None,
             compiler: None,
             observers: Observers::default(),

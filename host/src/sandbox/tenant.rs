@@ -258,4 +258,10 @@ impl Customer {
         let running = self.tenant.account().running.used();
         running == 0 || !self.tenant.0.has_others() || running < self.gate().places.free()
     }
+
+    /// Whether its tenant may have one more request wait, by the same rule.
+    pub(super) fn leaves_room_to_wait(&self) -> bool {
+        let waiting = self.tenant.account().waiting.used();
+        !self.tenant.0.has_others() || waiting < self.gate().waiting.free()
+    }
 }

@@ -91,6 +91,31 @@ async fn a_few_tenants_do_not_have_all_places() {
 }
 
 #[tokio::test]
+async fn a_few_tenants_do_not_have_all_room_to_wait() {
+    let options = Engine::options().instances_max(1).waiting_max(16);
+    let engine = options.start().expect("an engine");
+    let customers = [0; 5].map(|_| customer(&engine, &Budget::strict()));
+    let _admitted = enter(&customers[0]).await.expect("the only place");
+    let mut waiting = Vec::new();
+    let mut had = Vec::new();
+    for customer in &customers {
+        let before = waiting.len();
+        let fault = loop {
+            let mut entering = Box::pin(enter(customer));
+            match entering.as_mut().now_or_never() {
+                None => waiting.push(entering),
+                Some(refused) => break refused.expect_err("no place"),
+            }
+        };
+        assert_eq!((fault.status().as_u16(), fault.cause()), (503, "queue"));
+        had.push(waiting.len() - before);
+    }
+    assert_eq!(had, [8, 4, 2, 1, 1]);
+    drop(waiting);
+    assert_eq!(customers[0].gate().waiting.used(), 0);
+}
+
+#[tokio::test]
 async fn one_tenant_alone_has_all_places() {
     let engine = engine(16);
     let customer = customer(&engine, &Budget::strict().requests_max(16));
@@ -132,7 +157,7 @@ async fn nobody_waits_for_ever() {
         .queue_wait_max(Duration::from_secs(600));
     let customers = [0; 4].map(|_| customer(&engine, &budget));
     let mut tasks = Vec::new();
-    for number in 0..4000_usize {
+    for number in 0..1600_usize {
         let customer = customers[number % 4].clone();
         tasks.push(tokio::spawn(async move {
             if number % 10 == 0 {
