@@ -12,6 +12,7 @@ use fcgi_wasm::{Body, BodySender, Fault, Frontend, Gone, Observers, Request, Res
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::local::{Local, hello};
@@ -23,6 +24,7 @@ tests![
     conformance_57_the_first_bytes_leave_before_the_rest_exists,
     conformance_58_a_peer_that_does_not_read_holds_the_handler_up,
     conformance_59_a_body_that_is_not_read_is_not_taken_either,
+    a_body_that_trickles_keeps_little_beside_it,
     an_answer_waits_while_a_body_comes_without_a_gap,
     conformance_61_an_answer_need_not_wait_for_the_body,
     conformance_62_a_small_answer_is_one_write,
@@ -164,6 +166,49 @@ fn conformance_59_a_body_that_is_not_read_is_not_taken_either() -> Outcome {
         sent < 4_000_000,
         "{sent} bytes were taken for a handler that reads none"
     );
+    Ok(())
+}
+
+/// What arrives is handed on in the buffers that it was read into.
+fn a_body_that_trickles_keeps_little_beside_it() -> Outcome {
+    let begin_reading = Arc::new(Notify::new());
+    let told = begin_reading.clone();
+    let local = Local::serve(move |request: Request| {
+        let told = told.clone();
+        async move {
+            told.notified().await;
+            let (mut body, mut pieces) = (request.body, Vec::new());
+            while let Some(Ok(frame)) = body.frame().await {
+                pieces.extend(frame.into_data().ok());
+            }
+            let sent: usize = pieces.iter().map(Bytes::len).sum();
+            // The first piece of each buffer is the last one, and has all of it.
+            let mut kept = 0;
+            while let Some(piece) = pieces.pop() {
+                kept += piece.try_into_mut().map_or(0, |buffer| buffer.capacity());
+            }
+            Ok(Response::text(StatusCode::OK, format!("{sent} {kept}")))
+        }
+    });
+    let mut peer = local.connect();
+    peer.send(&post_head(1, "/", 100_000_000, true));
+    // Much at once, and then little by little: each piece is read before the next
+    // is sent.
+    peer.send(&record(STDIN, 1, &[b'x'; 32_000]).repeat(8));
+    for _ in 0..100 {
+        peer.send(&record(STDIN, 1, &[b'x'; 2048]));
+        peer.send(&record(GET_VALUES, 0, &[]));
+        let answer = peer.read_record().expect("an answer");
+        assert_eq!(answer.kind, GET_VALUES_RESULT);
+    }
+    peer.send(&record(STDIN, 1, &[]));
+    begin_reading.notify_one();
+    let answer = peer.answer(1).text();
+    let numbers = answer.split_once(' ').expect("two numbers");
+    let numbers = [numbers.0, numbers.1];
+    let [sent, kept] = numbers.map(|number| number.parse::<usize>().expect("a number"));
+    assert_eq!(sent, 8 * 32_000 + 100 * 2048);
+    assert!(kept < 3 * sent, "{kept} bytes for {sent}");
     Ok(())
 }
 

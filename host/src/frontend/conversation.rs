@@ -30,6 +30,12 @@ pub(super) const READ_BYTES_MIN: usize = 4 * 1024;
 /// What one read asks for at most, bytes: beyond it an upload gets no faster.
 const READ_BYTES_MAX: usize = 128 * 1024;
 
+/// By how much the next read asks for more when one brings all that it asks for,
+/// and for less when one brings less than such a part of it. What waits for a
+/// handler keeps the buffer that it was read into, so that may be several times
+/// as large and no more.
+const READ_STEP: usize = 4;
+
 /// How much may wait to leave before no more of a response is taken, bytes.
 const OUTPUT_BYTES_MAX: usize = 128 * 1024;
 
@@ -184,7 +190,9 @@ impl<'h> Conversation<'h> {
             }
             Poll::Ready(Ok(bytes)) => {
                 if bytes == asked {
-                    self.read_bytes = (self.read_bytes * 4).min(READ_BYTES_MAX);
+                    self.read_bytes = (self.read_bytes * READ_STEP).min(READ_BYTES_MAX);
+                } else if bytes < self.read_bytes / READ_STEP {
+                    self.read_bytes = (self.read_bytes / READ_STEP).max(READ_BYTES_MIN);
                 }
                 self.waits.renew(Wait::Body);
                 self.waits.renew(Wait::Gap);
