@@ -13,8 +13,8 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
-use super::World;
-use super::pump::{Flush, Pump, Step};
+use super::pump::{Pump, Step};
+use super::{World, bell};
 use crate::cgi;
 use crate::message::{Body, BoxFuture, Fault, Request};
 use crate::sandbox::fault::{beginning, is_clean_exit};
@@ -57,25 +57,27 @@ impl World for Http02 {
             let incoming = view.new_incoming_request(scheme, incoming)?;
             let outparam = view.new_response_outparam(sender)?;
             let proxy = self.0.instantiate_async(&mut store).await?;
-            let mut response = Response::Awaited(answer, reply, method);
+            let mut response = Response::Awaited(answer, reply.clone(), method);
 
             let ending = {
                 let handler = proxy.wasi_http_incoming_handler();
                 let mut call = pin!(handler.call_handle(&mut store, incoming, outparam));
-                poll_fn(|cx| {
+                let work = poll_fn(|cx| {
                     let ending = call.as_mut().poll(cx);
                     if ending.is_pending() {
-                        response.advance(cx, Flush::Yes);
+                        response.advance(cx);
                     }
                     ending
-                })
-                .await
+                });
+                // Most guests flush after each piece, and wait for us to take
+                // it. It is shown when they wait for something else.
+                bell::run(work, || reply.show()).await
             };
             match ending {
                 Err(error) if !is_clean_exit(&error) => {
                     // What the guest had completed counts, and only while its
                     // store is there can that be told from what it had not.
-                    poll_fn(|cx| match response.advance(cx, Flush::No) {
+                    poll_fn(|cx| match response.advance(cx) {
                         Step::Reader => Poll::Pending,
                         Step::Guest | Step::Over => Poll::Ready(()),
                     })
@@ -85,7 +87,7 @@ impl World for Http02 {
                 _ => {
                     // Now nothing is left that the body could be waiting for.
                     drop(store);
-                    poll_fn(|cx| match response.advance(cx, Flush::No) {
+                    poll_fn(|cx| match response.advance(cx) {
                         Step::Over => Poll::Ready(()),
                         Step::Reader | Step::Guest => Poll::Pending,
                     })
@@ -107,7 +109,7 @@ enum Response {
 }
 
 impl Response {
-    fn advance(&mut self, cx: &mut Context<'_>, flush: Flush) -> Step {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Step {
         if let Self::Awaited(answer, reply, method) = self {
             let Poll::Ready(answer) = Pin::new(answer).poll(cx) else {
                 return Step::Guest;
@@ -128,7 +130,7 @@ impl Response {
             };
         }
         match self {
-            Self::Sending(pump) => pump.advance(cx, flush),
+            Self::Sending(pump) => pump.advance(cx),
             Self::Awaited(..) | Self::Over => Step::Over,
         }
     }

@@ -10,7 +10,7 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p3::Request as WasiRequest;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::pump::{Flush, Pump, Step};
+use super::pump::{Pump, Step};
 use super::{World, bell};
 use crate::cgi;
 use crate::message::{Body, BoxFuture, Request};
@@ -56,7 +56,7 @@ impl World for Http03 {
                 let response = accessor.with(|store| response.into_http(store, sent))?;
                 let (head, body) = response.into_parts();
                 let mut pump = Pump::start(reply, &method, head.status, head.headers, body);
-                poll_fn(|cx| match pump.advance(cx, Flush::No) {
+                poll_fn(|cx| match pump.advance(cx) {
                     Step::Over => Poll::Ready(()),
                     Step::Reader | Step::Guest => Poll::Pending,
                 })

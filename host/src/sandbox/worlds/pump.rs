@@ -27,13 +27,6 @@ pub(super) enum Step {
     Over,
 }
 
-/// Whether what the guest has written so far is to be made visible.
-#[derive(Clone, Copy)]
-pub(super) enum Flush {
-    Yes,
-    No,
-}
-
 impl Pump {
     /// Begins with the head. Without a body, if the response has none: what
     /// the guest makes of a body that nobody gets is no matter.
@@ -59,7 +52,7 @@ impl Pump {
         Self { body, reply }
     }
 
-    pub(super) fn advance(&mut self, cx: &mut Context<'_>, flush: Flush) -> Step {
+    pub(super) fn advance(&mut self, cx: &mut Context<'_>) -> Step {
         while let Some(body) = &mut self.body {
             match self.reply.poll_ready(cx) {
                 Poll::Pending => return Step::Reader,
@@ -70,14 +63,7 @@ impl Pump {
                 }
             }
             match Pin::new(body).poll_frame(cx) {
-                Poll::Pending => {
-                    // The guest has no more for now: what there is may be what
-                    // the visitor is waiting for.
-                    if let Flush::Yes = flush {
-                        self.reply.flush();
-                    }
-                    return Step::Guest;
-                }
+                Poll::Pending => return Step::Guest,
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(bytes) => self.reply.push(bytes),
                     Err(_) => self.reply.note_trailers(),
