@@ -7,7 +7,10 @@
 
 use std::collections::HashMap;
 
-use wasmparser::{DataKind, DataSectionReader, Operator, Parser, Payload, SectionLimited};
+use wasmparser::{
+    CoreType, DataKind, DataSectionReader, ElementItems, ElementSectionReader, FromReader,
+    ModuleTypeDeclaration, Operator, Parser, Payload, SectionLimited,
+};
 
 use super::instances;
 use crate::setup::SetupError;
@@ -28,15 +31,24 @@ const FUNCTION_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of all functions; CPython has 10 MB.
 const CODE_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
-/// Bytes of all types: those of WASI are some 100 KB.
-const TYPE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Types of its modules, and their bytes; CPython has 1,100 with 7 KB. They stand in
+/// a register of the engine's, in which nobody can look a type up while others are
+/// added: 900,000 kept all requests waiting for a second and a half.
+const TYPES_MAX: u64 = 20_000;
+const TYPE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Bytes of all but code and data: types, imports, exports, elements of tables,
+/// expressions of constants. As long as it is loaded, the server has them in its own
+/// memory, where each takes many times as much. CPython has 300 KB.
+const DESCRIPTION_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Bytes of all memories from the first to the last that the file has data for:
 /// the compiler writes them out whole, with the holes, and the server keeps them.
 /// Ruby's have 57 MB.
 const IMAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Imports, exports, aliases, instances, globals, segments and so on.
+/// Imports, exports, aliases, instances, globals, segments, elements of tables and so
+/// on.
 const ITEMS_MAX: u64 = 200_000;
 
 /// Whether the component is within these limits. It is not said whether it is
@@ -45,7 +57,7 @@ pub(super) fn check(file: &str, bytes: &[u8]) -> Result<(), SetupError> {
     let mut size = Size::default();
     let too_much = |complaint: String| {
         SetupError::new(format!(
-            "{file} is not loaded, because compiling it might take too long: {complaint}"
+            "{file} is not loaded, because it might take too long or too much memory: {complaint}"
         ))
     };
     for payload in Parser::new(0).parse_all(bytes) {
@@ -66,7 +78,9 @@ struct Size {
     functions: u64,
     largest_function_bytes: u64,
     code_bytes: u64,
+    types: u64,
     type_bytes: u64,
+    description_bytes: u64,
     image_bytes: u64,
     items: u64,
 }
@@ -92,20 +106,17 @@ impl Size {
                 let bytes = body.range().len() as u64;
                 self.largest_function_bytes = self.largest_function_bytes.max(bytes);
             }
-            TypeSection(section) => self.add_types(section),
-            CoreTypeSection(section) => self.add_types(section),
-            ComponentTypeSection(section) => self.add_types(section),
+            TypeSection(section) => self.add_types(section, |group| group.types().len()),
+            CoreTypeSection(section) => self.add_types(section, types_in),
+            ComponentTypeSection(section) => self.add_items(section),
             ImportSection(section) => self.add_items(section),
             ExportSection(section) => self.add_items(section),
             TableSection(section) => self.add_items(section),
             MemorySection(section) => self.add_items(section),
             TagSection(section) => self.add_items(section),
             GlobalSection(section) => self.add_items(section),
-            ElementSection(section) => self.add_items(section),
-            DataSection(section) => {
-                self.add_items(section);
-                self.image_bytes = self.image_bytes.saturating_add(image_bytes(section));
-            }
+            ElementSection(section) => self.add_elements(section),
+            DataSection(section) => self.add_data(section),
             InstanceSection(section) => self.add_items(section),
             ComponentInstanceSection(section) => self.add_items(section),
             ComponentAliasSection(section) => self.add_items(section),
@@ -118,11 +129,41 @@ impl Size {
 
     fn add_items<T>(&mut self, section: &SectionLimited<'_, T>) {
         self.items += u64::from(section.count());
+        self.description_bytes += section.range().len() as u64;
     }
 
-    fn add_types<T>(&mut self, section: &SectionLimited<'_, T>) {
+    fn add_types<'a, T: FromReader<'a>>(
+        &mut self,
+        section: &SectionLimited<'a, T>,
+        types_in: impl Fn(&T) -> usize,
+    ) {
         self.add_items(section);
         self.type_bytes += section.range().len() as u64;
+        if self.type_bytes <= TYPE_BYTES_MAX {
+            let entries = section.clone().into_iter().map_while(Result::ok);
+            self.types += entries.map(|entry| types_in(&entry) as u64).sum::<u64>();
+        }
+    }
+
+    fn add_elements(&mut self, section: &ElementSectionReader<'_>) {
+        self.add_items(section);
+        if self.description_bytes <= DESCRIPTION_BYTES_MAX {
+            let segments = section.clone().into_iter().map_while(Result::ok);
+            let counts = segments.map(|segment| match segment.items {
+                ElementItems::Functions(functions) => functions.count(),
+                ElementItems::Expressions(_, expressions) => expressions.count(),
+            });
+            self.items += counts.map(u64::from).sum::<u64>();
+        }
+    }
+
+    fn add_data(&mut self, section: &DataSectionReader<'_>) {
+        self.items += u64::from(section.count());
+        let segments = section.clone().into_iter().map_while(Result::ok);
+        let content = segments.map(|segment| segment.data.len() as u64).sum();
+        let section_bytes = section.range().len() as u64;
+        self.description_bytes += section_bytes.saturating_sub(content);
+        self.image_bytes = self.image_bytes.saturating_add(image_bytes(section));
     }
 
     fn check(&self) -> Result<(), String> {
@@ -136,7 +177,13 @@ impl Size {
                 FUNCTION_BYTES_MAX,
             ),
             ("bytes of code", self.code_bytes, CODE_BYTES_MAX),
-            ("bytes of types", self.type_bytes, TYPE_BYTES_MAX),
+            ("types of modules", self.types, TYPES_MAX),
+            ("bytes of types of modules", self.type_bytes, TYPE_BYTES_MAX),
+            (
+                "bytes beside code and data",
+                self.description_bytes,
+                DESCRIPTION_BYTES_MAX,
+            ),
             (
                 "bytes of memory with data, holes included",
                 self.image_bytes,
@@ -151,6 +198,20 @@ impl Size {
             }
         }
         Ok(())
+    }
+}
+
+/// How many types an entry of a component consists of.
+fn types_in(entry: &CoreType<'_>) -> usize {
+    match entry {
+        CoreType::Rec(group) => group.types().len(),
+        CoreType::Module(declarations) => {
+            let types = declarations.iter().map(|declaration| match declaration {
+                ModuleTypeDeclaration::Type(group) => group.types().len(),
+                _ => 0,
+            });
+            types.sum()
+        }
     }
 }
 
@@ -234,6 +295,45 @@ mod tests {
         let inner = module(1, last).replacen('(', "(core ", 1);
         let much = complaint(&format!("(component {})", inner.repeat(3)));
         assert!(much.contains("201326592 bytes of memory"), "{much}");
+    }
+
+    #[test]
+    fn what_stays_in_memory_is_counted_one_by_one() {
+        let group = |types: usize| format!("(module (rec {}))", "(type (func))".repeat(types));
+        assert_eq!(complaint(&group(20_000)), "");
+        assert!(complaint(&group(20_001)).contains("20001 types"));
+        let wide = format!("(module (type (struct {})))", "(field i32)".repeat(150_000));
+        assert!(complaint(&wide).contains("bytes of types of modules"));
+        let inner = format!(
+            "(component (core type (module {})))",
+            "(type (func))".repeat(20_001)
+        );
+        assert!(complaint(&inner).contains("20001 types"));
+        for elements in [
+            "func ".to_owned() + &"0 ".repeat(200_000),
+            "funcref ".to_owned() + &"(ref.null func) ".repeat(200_000),
+        ] {
+            let much = complaint(&format!("(module (func) (elem {elements}))"));
+            assert!(much.contains("200002 imports"), "{much}");
+        }
+        let name = "x".repeat(90_000);
+        let exports = (0..50).map(|number| format!("(export \"{name}{number}\" (func 0))"));
+        let much = complaint(&format!("(module (func) {})", exports.collect::<String>()));
+        assert!(much.contains("bytes beside code and data"), "{much}");
+        let terms = 360_000;
+        let sum = "i64.const -9223372036854775808 ".repeat(terms) + &"i64.add ".repeat(terms - 1);
+        for long in [
+            format!("(module (global i64 {sum}))"),
+            format!("(module (memory i64 1) (data (offset {sum}) \"x\"))"),
+        ] {
+            let much = complaint(&long);
+            assert!(much.contains("bytes beside code and data"), "{much}");
+        }
+        let data = format!(
+            "(module (memory 200) (data (i32.const 0) \"{}\"))",
+            "x".repeat(5_000_000)
+        );
+        assert_eq!(complaint(&data), "");
     }
 
     #[test]
