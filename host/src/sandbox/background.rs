@@ -126,19 +126,61 @@ impl Future for Foreground {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        let gives_way = || this.meter.gives_way(this.background.prompt);
         let Some(task) = &mut this.task else {
             return Poll::Ready(());
         };
-        if task.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        if !this.meter.gives_way(this.background.prompt) {
-            return Poll::Pending;
+        // What others of its tenant did since it was begun counts before it is
+        // polled: of many that can not be interrupted each would be once.
+        if !gives_way() {
+            if task.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !gives_way() {
+                return Poll::Pending;
+            }
         }
         // Polled there at once, whatever woke it here.
         if let Some(task) = this.task.take() {
             this.background.run(task);
         }
         Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::super::engine::Engine;
+    use super::super::tenant::{Customer, Tenant};
+    use super::*;
+    use crate::policy::Budget;
+
+    #[tokio::test]
+    async fn one_that_can_not_be_interrupted_sends_the_others_away() {
+        let engine = Engine::options().instances_max(1).start();
+        let engine = engine.expect("an engine");
+        let tenant = |name: &str| Tenant::new(&engine, name, Budget::strict());
+        let (tenant, _other) = (tenant("one"), tenant("other"));
+        let customer = Customer::new(&tenant, "app", &Budget::strict(), 1);
+        let (tell, mut told) = unbounded_channel();
+        for _ in 0..10 {
+            let tell = tell.clone();
+            let meter = Meter::new(Arc::default(), Some(customer.clone()));
+            let work = Box::pin(async move {
+                let began = thread_time();
+                while thread_time() - began < 100_000_000 {}
+                tell.send(is_background()).expect("somebody listens");
+            });
+            let work = Box::pin(meter.clone().measure(work, None));
+            spawn(engine.background(), meter, work);
+        }
+        drop(tell);
+        let mut in_foreground = 0;
+        while let Some(is_background) = told.recv().await {
+            in_foreground += u32::from(!is_background);
+        }
+        assert_eq!(in_foreground, 1);
     }
 }
