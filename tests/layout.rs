@@ -20,13 +20,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("policy", &[]),
     ("setup", &[]),
+    ("told", &[]),
     ("cgi", &["message"]),
     ("router", &["message"]),
     ("listen", &["setup"]),
     ("observe", &["listen", "message", "setup"]),
-    ("sandbox", &["cgi", "message", "policy", "setup"]),
-    ("deploy", &["cgi", "message", "policy", "sandbox", "setup"]),
-    ("frontend", &["cgi", "fastcgi", "message"]),
+    ("sandbox", &["cgi", "message", "policy", "setup", "told"]),
+    (
+        "deploy",
+        &["cgi", "message", "policy", "sandbox", "setup", "told"],
+    ),
+    ("frontend", &["cgi", "fastcgi", "message", "told"]),
     ("server", &["frontend", "listen", "message"]),
 ];
 

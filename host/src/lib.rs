@@ -60,6 +60,7 @@ mod router;
 mod sandbox;
 mod server;
 mod setup;
+mod told;
 
 pub use deploy::{
     AppFile, Application, Catalogue, DocumentRoot, Documents, Refreshed, Slot, Source, Stamp,

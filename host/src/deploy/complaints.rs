@@ -1,10 +1,10 @@
 //! What the log is told of applications that can not be loaded: now and then,
 //! however often they are asked for. Their owner's own log is told each time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::message::{Fault, Journal, Owner};
-use crate::sandbox::{Told, besides};
+use crate::told::{Told, besides};
 
 /// How many faults of requests the log is told of before it is spared: all have the
 /// same reason.
@@ -18,8 +18,8 @@ const REFUSALS_MAX: u32 = 10;
 #[derive(Debug)]
 pub(super) struct Complaints {
     pub(super) owner: Arc<Owner>,
-    faults: Mutex<Told>,
-    refusals: Mutex<Told>,
+    faults: Told,
+    refusals: Told,
 }
 
 impl Complaints {
@@ -29,15 +29,15 @@ impl Complaints {
                 tenant: tenant.to_owned(),
                 app: app.to_owned(),
             }),
-            faults: Mutex::default(),
-            refusals: Mutex::default(),
+            faults: Told::default(),
+            refusals: Told::default(),
         })
     }
 
     /// The fault of a request that waited for an application to be loaded, as the
     /// log is to be told of it.
     pub(super) fn fault(&self, mut fault: Fault, journal: &Journal) -> Fault {
-        match (is_news(&self.faults, FAULTS_MAX), &mut fault) {
+        match (self.faults.is_news(FAULTS_MAX), &mut fault) {
             (None, _) => journal.mute(),
             (Some(unsaid), Fault::Unloadable(why) | Fault::Overloaded(why)) => {
                 why.push_str(&besides(unsaid));
@@ -50,12 +50,6 @@ impl Complaints {
     /// What is added to the line of a version that is refused, if the log is told
     /// of it.
     pub(super) fn refusal(&self) -> Option<String> {
-        is_news(&self.refusals, REFUSALS_MAX).map(besides)
+        self.refusals.is_news(REFUSALS_MAX).map(besides)
     }
-}
-
-fn is_news(told: &Mutex<Told>, most: u32) -> Option<u64> {
-    told.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .is_news(most)
 }

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::bucket::Bucket;
-use super::told::{Told, besides};
 use crate::message::{Fault, Journal};
 use crate::policy::Budget;
+use crate::told::{Told, besides};
 
 /// The names of the budgets, for programs and people alike.
 pub(super) const REQUESTS: &str = "requests";

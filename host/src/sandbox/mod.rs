@@ -43,7 +43,6 @@ mod slow;
 mod stdio;
 mod tenant;
 mod tighten;
-mod told;
 mod turns;
 mod worlds;
 
@@ -53,4 +52,3 @@ pub use compiler::Compiler;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Import, Inspection};
 pub use tenant::Tenant;
-pub(crate) use told::{Told, besides};
