@@ -1,6 +1,7 @@
 //! What stands in the server's log and in the web server's.
 
 use crate::support::guest_build::guest;
+use crate::support::hosting::Hosted;
 use crate::support::process::Program;
 use crate::support::web_server::*;
 use crate::support::{Outcome, Skip};
@@ -8,6 +9,7 @@ use crate::support::{Outcome, Skip};
 tests![
     conformance_22_log_lines_are_capped,
     an_applications_words_do_not_flood_or_forge_the_log,
+    asking_for_what_nobody_serves_does_not_fill_the_log,
     conformance_88_the_log_names_what_was_asked,
 ];
 
@@ -67,6 +69,34 @@ fn an_applications_words_do_not_flood_or_forge_the_log() -> Outcome {
     assert!(log.len() < 200_000, "{} bytes", log.len());
     let forged = log.lines().filter(|line| line.starts_with("forged"));
     assert_eq!(forged.count(), 0);
+    Ok(())
+}
+
+fn asking_for_what_nobody_serves_does_not_fill_the_log() -> Outcome {
+    let config = "
+[app.one]
+file = \"one.wat\"
+routes = [\"one.example/\"]
+[socket.a]
+unix = \"a\"
+[socket.b]
+unix = \"b\"
+";
+    let hosted = Hosted::serve(config, &[("one.wat", "one")], &["a", "b"]);
+    for number in 0..100 {
+        let host = format!("{number}.example");
+        let answer = hosted.ask("a", "/", &[("HTTP_HOST", &host)]);
+        assert_eq!(answer.status(), 404);
+        // The web server's log has each.
+        assert!(answer.log().contains(&host), "{}", answer.log());
+    }
+    hosted.ask("b", "/", &[("HTTP_HOST", "last.example")]);
+    let program = &hosted.program;
+    program.wait_for_log("configured for last.example/");
+    let log = program.log();
+    let told = |line: &&str| line.contains("WARN") && line.contains("no application is configured");
+    let told = log.lines().filter(told).count();
+    assert!((11..50).contains(&told), "{log}");
     Ok(())
 }
 

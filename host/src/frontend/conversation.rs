@@ -98,6 +98,7 @@ impl<'h> Conversation<'h> {
             witness: Witness {
                 peer: socket.peer().into(),
                 observers,
+                news: options.news.clone(),
             },
             socket,
             connection: Connection::new(options.values.clone()),

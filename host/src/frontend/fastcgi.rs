@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::conversation::Conversation;
+use super::report::News;
 use super::waits::Limits;
 use super::{CONNECTIONS_MAX, Frontend, Socket};
 use crate::cgi::{self, Mount};
@@ -20,6 +21,7 @@ pub struct FastCgi {
     pub(super) values: Values,
     pub(super) limits: Limits,
     hang_up_when_broken: bool,
+    pub(super) news: Arc<News>,
 }
 
 impl Default for FastCgi {
@@ -39,6 +41,7 @@ impl Default for FastCgi {
                 unsent: Duration::from_secs(60),
             },
             hang_up_when_broken: false,
+            news: Arc::default(),
         }
     }
 }

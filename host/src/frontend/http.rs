@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use super::head::{discard, may_have_body, write_head};
-use super::report::{Report, Witness};
+use super::report::{News, Report, Witness};
 use super::{Frontend, Socket};
 use crate::cgi::{self, Mount};
 use crate::message::{
@@ -32,6 +32,7 @@ const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub struct Http {
     mount: Option<Mount>,
+    news: Arc<News>,
 }
 
 impl Http {
@@ -57,6 +58,7 @@ impl Frontend for Http {
             let witness = Witness {
                 peer: peer.clone(),
                 observers,
+                news: self.news.clone(),
             };
             let service = service_fn(|request| self.serve(request, handler.as_ref(), &witness));
             let connection = http1::Builder::new()

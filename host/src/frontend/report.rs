@@ -7,15 +7,30 @@ use std::time::{Instant, SystemTime};
 use ::http::StatusCode;
 
 use crate::message::{Asked, Fault, Journal, Observer, Observers, Params, Record, Role};
+use crate::told::{Told, besides};
 
 /// What a request that was aborted before its answer is recorded with: nginx's
 /// "client closed request".
 const ABORTED: u16 = 499;
 
+/// How many faults that clients bring about by what they ask for, and how many
+/// notes, the log is told of at a time, of all that come by one socket: enough to
+/// see what is wrong.
+const TOLD_MAX: u32 = 10;
+
+/// What the log was told lately of requests that came by one socket. Whoever likes
+/// can ask for what nobody serves.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    faults: Told,
+    notes: Told,
+}
+
 /// Who is told of the requests on one connection, and whose they are.
 pub(super) struct Witness {
     pub(super) peer: Arc<str>,
     pub(super) observers: Observers,
+    pub(super) news: Arc<News>,
 }
 
 /// What is said of one request. Query and header fields are left out: they may
@@ -25,6 +40,7 @@ pub(super) struct Report {
     journal: Arc<Journal>,
     peer: Arc<str>,
     observers: Observers,
+    news: Arc<News>,
     started: Instant,
     is_quiet: bool,
     status: Option<StatusCode>,
@@ -44,6 +60,7 @@ impl Report {
             journal,
             peer: witness.peer.clone(),
             observers,
+            news: witness.news.clone(),
             started: Instant::now(),
             is_quiet: false,
             status: None,
@@ -78,14 +95,20 @@ impl Report {
         let (cause, details) = lines
             .split_first()
             .map_or(("", &[][..]), |(cause, details)| (cause.as_str(), details));
-        if self.is_quiet || self.journal.is_muted() {
-            tracing::debug!(request, ?method, ?path, %peer, status, ms, "{cause}");
-        } else {
+        let unsaid = match self.is_quiet || self.journal.is_muted() {
+            true => None,
+            false if is_of_client(fault) => self.news.faults.is_news(TOLD_MAX),
+            false => Some(0),
+        };
+        if let Some(unsaid) = unsaid {
+            let besides = besides(unsaid);
             // The backtrace in lines of its own: logs are made of lines.
-            tracing::warn!(request, ?method, ?path, %peer, status, ms, "{cause}");
+            tracing::warn!(request, ?method, ?path, %peer, status, ms, "{cause}{besides}");
             details
                 .iter()
                 .for_each(|line| tracing::warn!(request, "{line}"));
+        } else {
+            tracing::debug!(request, ?method, ?path, %peer, status, ms, "{cause}");
         }
         self.journal.say(&format!(
             "fcgi-wasm: request {request}: {}",
@@ -103,7 +126,9 @@ impl Report {
     /// both logs.
     pub(super) fn note(&self, text: &str) {
         let request = self.asked.id;
-        tracing::warn!(request, "{text}");
+        if let Some(unsaid) = self.news.notes.is_news(TOLD_MAX) {
+            tracing::warn!(request, "{text}{}", besides(unsaid));
+        }
         self.journal
             .say(&format!("fcgi-wasm: request {request}: {text}"));
     }
@@ -156,6 +181,12 @@ impl Drop for Report {
         let memory = usage.memory_bytes_peak;
         tracing::debug!(request, ?method, ?path, %peer, status, bytes, ms, cpu_us, memory, "served");
     }
+}
+
+/// Whether whoever asks can bring this fault about as often as he likes, and at
+/// nobody's expense.
+fn is_of_client(fault: &Fault) -> bool {
+    fault.status().is_client_error() || matches!(fault, Fault::UnknownRole(_))
 }
 
 fn asked(role: Role, params: &Params, journal: &Journal, witness: &Witness) -> Asked {
