@@ -1,5 +1,7 @@
 //! What stands in the server's log and in the web server's.
 
+use std::fs;
+
 use crate::support::guest_build::guest;
 use crate::support::hosting::Hosted;
 use crate::support::process::Program;
@@ -10,6 +12,7 @@ tests![
     conformance_22_log_lines_are_capped,
     an_applications_words_do_not_flood_or_forge_the_log,
     asking_for_what_nobody_serves_does_not_fill_the_log,
+    what_an_application_is_refused_does_not_fill_the_log,
     conformance_88_the_log_names_what_was_asked,
 ];
 
@@ -97,6 +100,35 @@ unix = \"b\"
     let told = |line: &&str| line.contains("WARN") && line.contains("no application is configured");
     let told = log.lines().filter(told).count();
     assert!((11..50).contains(&told), "{log}");
+    Ok(())
+}
+
+fn what_an_application_is_refused_does_not_fill_the_log() -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::copy(guest("naughty-http3")?, folder.path().join("app.wasm")).expect("copied");
+    let config = "
+[app.app]
+file = \"app.wasm\"
+log_rate = \"1B\"
+log_burst = \"1000B\"
+[socket.s]
+unix = \"s\"
+app = \"app\"
+";
+    let hosted = Hosted::serve_folder(folder, config, &["s"]);
+    let refusal = "--allow-host 127.0.0.1 allows it";
+    for _ in 0..50 {
+        let answer = hosted.ask("s", "/outbound/127.0.0.1:1", &[]);
+        assert!(answer.log().contains(refusal), "{}", answer.log());
+        hosted.ask("s", "/trailers", &[]);
+    }
+    let program = &hosted.program;
+    program.wait_for_log("what it logs is dropped");
+    let log = program.log();
+    for line in [refusal, "the response's trailers are dropped"] {
+        let told = log.lines().filter(|told| told.contains(line)).count();
+        assert!((1..20).contains(&told), "{told} times {line:?}");
+    }
     Ok(())
 }
 

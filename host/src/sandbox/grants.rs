@@ -11,6 +11,7 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 use super::cgi_io::{CgiInput, CgiOutput};
 use super::secrets::Secrets;
 use super::stdio::LogStream;
+use super::tenant::Customer;
 use crate::message::Journal;
 use crate::policy::{AddressPattern, Policy};
 
@@ -44,6 +45,7 @@ pub(super) fn environment(
 pub(super) fn wasi(
     policy: &Policy,
     journal: &Arc<Journal>,
+    customer: Option<&Arc<Customer>>,
     connects: Arc<AtomicU64>,
     log: LogStream,
     program: Option<Program>,
@@ -78,6 +80,7 @@ pub(super) fn wasi(
     let gate = Gate {
         patterns,
         journal: journal.clone(),
+        customer: customer.cloned(),
         connects,
         has_told: AtomicBool::new(false),
     };
@@ -88,10 +91,13 @@ pub(super) fn wasi(
     builder
 }
 
-/// Says to the operator and to the application's author what was refused.
-pub(super) fn tell(journal: &Journal, hint: &str) {
+/// Says to the operator and to the application's author what was refused. It is on
+/// the account of whoever tries it.
+pub(super) fn tell(journal: &Journal, customer: Option<&Customer>, hint: &str) {
     let request = journal.number();
-    tracing::warn!(request, "{hint}");
+    if customer.is_none_or(|customer| customer.may_log(hint.len(), journal)) {
+        tracing::warn!(request, "{hint}");
+    }
     journal.say(&format!("fcgi-wasm: request {request}: {hint}"));
 }
 
@@ -99,6 +105,7 @@ pub(super) fn tell(journal: &Journal, hint: &str) {
 struct Gate {
     patterns: Arc<[AddressPattern]>,
     journal: Arc<Journal>,
+    customer: Option<Arc<Customer>>,
     connects: Arc<AtomicU64>,
     has_told: AtomicBool,
 }
@@ -121,6 +128,7 @@ impl Gate {
         if is_outward && !self.has_told.swap(true, Ordering::Relaxed) {
             tell(
                 &self.journal,
+                self.customer.as_deref(),
                 &format!("a connection to {address} was refused; --allow-net {address} allows it"),
             );
         }

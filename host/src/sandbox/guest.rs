@@ -174,6 +174,7 @@ impl Guest {
         if has_none && !self.has_told_of_folders.swap(true, Ordering::Relaxed) {
             grants::tell(
                 &self.journal,
+                self.customer.as_deref(),
                 "the application asked for its folders and has none; if it needs files, --dir HOST::GUEST grants it some",
             );
         }
@@ -232,8 +233,9 @@ impl Guest {
         let log = self.log().other();
         let program = self.program.take();
         let (policy, journal) = (&self.policy, &self.journal);
+        let customer = self.customer.as_ref();
         let connects = self.holdings.connects();
-        grants::wasi(policy, journal, connects, log, program)
+        grants::wasi(policy, journal, customer, connects, log, program)
     }
 }
 

@@ -129,11 +129,7 @@ impl Meter {
     /// customer's account.
     pub(super) fn may_log(&self, bytes: usize) -> bool {
         let customer = self.customer.as_ref();
-        let exhausted = customer.and_then(|customer| customer.log(bytes));
-        if let Some(account) = exhausted {
-            account.tell_of_log(&self.journal);
-        }
-        exhausted.is_none()
+        customer.is_none_or(|customer| customer.may_log(bytes, &self.journal))
     }
 
     /// Adds time that was spent for the guest and not by it.

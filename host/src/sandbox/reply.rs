@@ -175,11 +175,11 @@ impl Reply {
 
     /// The guest wants to send trailers, which FastCGI has no place for.
     pub(super) fn note_trailers(&self) {
-        let request = self.lock().meter.request();
-        tracing::warn!(
-            request,
-            "the response's trailers are dropped: FastCGI has no place for them"
-        );
+        let note = "the response's trailers are dropped: FastCGI has no place for them";
+        let meter = &self.lock().meter;
+        if meter.may_log(note.len()) {
+            tracing::warn!(request = meter.request(), "{note}");
+        }
     }
 
     /// Sends what is held back.

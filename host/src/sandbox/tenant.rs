@@ -225,6 +225,16 @@ impl Customer {
         accounts.find(|account| !account.may_log(bytes))
     }
 
+    /// Whether so many bytes about one of its requests may go to the log. If not,
+    /// the log is told of that.
+    pub(super) fn may_log(&self, bytes: usize, journal: &Journal) -> bool {
+        let exhausted = self.log(bytes);
+        if let Some(account) = exhausted {
+            account.tell_of_log(journal);
+        }
+        exhausted.is_none()
+    }
+
     /// The fault of a request that comes while too many of the tenant's
     /// operations on files go on without an end.
     pub(super) fn check_abandoned(&self, journal: &Journal) -> Result<(), Fault> {

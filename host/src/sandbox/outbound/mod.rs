@@ -92,7 +92,7 @@ impl Outbound {
     /// Says it once: a guest may try again and again.
     fn tell(&mut self, hint: &str) {
         if !std::mem::replace(&mut self.has_told, true) {
-            tell(&self.journal, hint);
+            tell(&self.journal, self.customer.as_deref(), hint);
         }
     }
 }
@@ -109,7 +109,8 @@ impl WasiHttpHooks for Outbound {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let admitted = self.admit(&request);
         let journal = self.journal.clone();
-        let names = Names::of(self.customer.as_deref());
+        let customer = self.customer.clone();
+        let names = Names::of(customer.as_deref());
         Box::new(async move {
             let (destination, line) = admitted?;
             let times = connection::Times::new(options.unwrap_or_default());
@@ -118,6 +119,7 @@ impl WasiHttpHooks for Outbound {
                 let host = &destination.host;
                 tell(
                     &journal,
+                    customer.as_deref(),
                     &format!(
                         "an HTTP request to {host} was refused because that is an address of this \
                          machine or a private network; --allow-private-hosts allows it"
