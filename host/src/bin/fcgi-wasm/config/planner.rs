@@ -27,6 +27,7 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
     let documents = planner.documents(&mut tenants);
     let sockets = planner.sockets(&tenants, &apps);
     planner.check_routes(&sockets, &apps);
+    planner.check_roots(&sockets, &documents);
     planner.complaints.extend(process::complaints(document));
     let wanted = process::wanted(document);
     match planner.complaints.is_empty() {
@@ -291,17 +292,55 @@ impl Planner<'_> {
             }
         }
     }
+
+    /// Two document roots that would have the same files on one socket.
+    fn check_roots(
+        &mut self,
+        sockets: &BTreeMap<String, Socket>,
+        documents: &BTreeMap<String, Documents>,
+    ) {
+        let mut told = BTreeSet::new();
+        for (name, socket) in sockets {
+            let mut known: BTreeMap<&Path, &str> = BTreeMap::new();
+            for section in self.document.sections("documents") {
+                let found = documents
+                    .get(&section.name)
+                    .filter(|found| socket.is_for_tenant(&found.tenant));
+                let first = found.and_then(|found| known.insert(&found.root, &section.name));
+                if let Some(first) = first
+                    && told.insert(&section.name)
+                {
+                    let text = format!(
+                        "documents.{first} has this folder already, on socket.{name}: keep one of \
+                         them, or give each a socket with `tenant`"
+                    );
+                    self.complaints.push(section.complain("root", text));
+                }
+            }
+        }
+    }
 }
 
 /// What is wrong with a route.
 fn wrong_route(route: &str) -> Option<&'static str> {
-    let path = route.find('/').map(|slash| &route[slash..]);
+    let (host, path) = match route.find('/') {
+        Some(slash) => (&route[..slash], Some(&route[slash..])),
+        None => (route, None),
+    };
+    // Those of an IPv6 address stand in brackets.
+    let has_port = host
+        .rfind(':')
+        .is_some_and(|colon| !host[colon..].contains(']'));
     match path {
         _ if route.contains("://") => Some("is a URL: write host and path, like `shop.example/`"),
         _ if route.contains(['*', '?', '#', ' ']) => {
             Some("is no route: write host and path as they are, without patterns")
         }
         None => Some("has no slash: write `shop.example/` for all of a host, `/path` for any host"),
+        Some(_) if has_port => Some(
+            "has a port, which requests are not told apart by: write the host alone, like \
+             `shop.example/`, and an IPv6 address in brackets",
+        ),
         Some(_) => None,
     }
 }

@@ -189,6 +189,18 @@ fn who_answers_where() {
 }
 
 #[test]
+fn a_folder_is_shared_on_different_sockets_and_an_address_may_be_a_host() {
+    let plan = loaded(
+        "[tenant.a]\n[tenant.b]\n\
+         [documents.x]\nroot = \"www\"\ntenant = \"a\"\n\
+         [documents.y]\nroot = \"www\"\ntenant = \"b\"\n\
+         [app.z]\nfile = \"z\"\nroutes = [\"[::1]/\", \"a.example/at:8080\"]\n\
+         [socket.a]\nunix = \"1\"\ntenant = \"a\"\n[socket.b]\nunix = \"2\"\ntenant = \"b\"\n",
+    );
+    assert_eq!(plan.documents["x"].root, plan.documents["y"].root);
+}
+
+#[test]
 fn what_is_shown_says_where_it_comes_from_and_no_secrets() {
     let text = "[defaults]\nmemory = \"64MiB\"\n[app.blog]\nfile = \"x\"\ntimeout = \"5s\"\nenv = { KEY = \"word\" }\n\
         setting = { KEY = \"word\" }\nsecret_env = { KEY = \"hidden\" }\n\

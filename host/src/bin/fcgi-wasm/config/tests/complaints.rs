@@ -82,6 +82,18 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
             "main.toml:3: app.x.routes: \"http://a/\" is a URL",
         ),
         (
+            "[app.x]\nfile = \"x\"\nroutes = [\"a.example:8080/b\"]",
+            "main.toml:3: app.x.routes: \"a.example:8080/b\" has a port",
+        ),
+        (
+            "[app.x]\nfile = \"x\"\nroutes = [\"::1/\"]",
+            "main.toml:3: app.x.routes: \"::1/\" has a port",
+        ),
+        (
+            "[socket.a]\nunix = \"s\"\n[documents.x]\nroot = \"www\"\n[documents.y]\nroot = \"./www/\"",
+            "main.toml:6: documents.y.root: documents.x has this folder already, on socket.a: keep one",
+        ),
+        (
             "[socket.a]\nunix = \"s\"\n[app.x]\nfile = \"x\"\nroutes = [\"A.example/\"]\n[app.y]\nfile = \"y\"\nroutes = [\"a.example\", \"a.example/\"]",
             "main.toml:8: app.y.routes: \"a.example\" has no slash",
         ),
