@@ -32,6 +32,7 @@ mod authorizer_faults;
 mod authorizer_servers;
 mod authorizers;
 mod bombs;
+mod cache;
 mod cgi;
 mod cgi_fcgi;
 mod commands;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         authorizer_servers::tests(),
         authorizers::tests(),
         bombs::tests(),
+        cache::tests(),
         cgi_fcgi::tests(),
         cgi::tests(),
         commands::tests(),

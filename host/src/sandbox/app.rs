@@ -136,8 +136,10 @@ impl App {
         bytes: &[u8],
         policy: Policy,
     ) -> Result<Self, SetupError> {
-        let loaded = compile::code(tenant.engine(), tenant.name(), file, bytes)?;
-        Self::bind(tenant, name, file, &loaded, policy)
+        let compiled = compile::code(tenant.engine(), tenant.name(), file, bytes)?;
+        let app = Self::bind(tenant, name, file, &compiled.loaded, policy)?;
+        compiled.keep();
+        Ok(app)
     }
 
     /// The same, if the engine's cache has the compiled code; `None` if it would

@@ -5,30 +5,39 @@
 //! by what it was made from and carries the hash of its contents: a file that
 //! is damaged, half written or from elsewhere is compiled anew.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
 
 use super::load::{Code, Kind};
 use crate::setup::SetupError;
 
-/// How much the cache holds, bytes; the files that were unused for longest go
-/// first. A Flask application has 42 MB.
+/// How much the cache holds, bytes. Of the tenant that has most in it go first the
+/// files that were unused for longest. A Flask application has 42 MB.
 const CACHE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What the names of cached files end in, and of those that are being written.
 const FINISHED: &str = ".cwasm";
 const UNFINISHED: &str = ".part";
 
-/// … and of the empty ones that say: compiled for the set-up with concurrency.
+/// … and of those without code that say: compiled for the set-up with concurrency.
 const REDIRECT: &str = ".concurrent";
 
-/// What a file counts as at least, bytes: the empty ones take a place on the disk
-/// too, and each takes time to be looked at.
+/// What a file counts as at least, bytes: those without code take a place on the
+/// disk too, and each takes time to be looked at.
 const FILE_BYTES_MIN: u64 = 64 * 1024;
+
+/// What stands in a file: code, its hash, and the hash of the name of the tenant it
+/// was compiled for. It is part of the files' names, so that those with other
+/// contents are not found.
+const LAYOUT: &[u8] = b"code, hash, tenant";
 
 /// How old a file that is being written can be: longer than any write takes.
 const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(3600);
@@ -99,14 +108,30 @@ impl Cache {
         }
     }
 
-    /// Keeps code that was compiled from these bytes. That it can not be kept
-    /// is no reason not to serve it.
-    pub(super) fn put(&self, wasmtime: &wasmtime::Engine, bytes: &[u8], artifact: &[u8]) {
+    /// Writes code that was compiled from these bytes for a tenant, as a draft.
+    /// That it can not be written is no reason not to serve it.
+    pub(super) fn draft(
+        &self,
+        wasmtime: &wasmtime::Engine,
+        tenant: &str,
+        bytes: &[u8],
+        artifact: &[u8],
+    ) -> Option<Draft<'_>> {
         let path = self.path(wasmtime, bytes, FINISHED);
-        if let Err(error) = self.write(&path, artifact) {
-            tracing::warn!("cannot keep {}: {error}", path.display());
+        let owner = blake3::hash(tenant.as_bytes());
+        match self.write(&owner, artifact) {
+            Ok(file) => Some(Draft {
+                cache: self,
+                owner,
+                file,
+                path,
+                redirect: None,
+            }),
+            Err(error) => {
+                tracing::warn!("cannot keep {}: {error}", path.display());
+                None
+            }
         }
-        self.shrink(CACHE_BYTES_MAX);
     }
 
     /// Whether it was found out before that these bytes can not be compiled
@@ -115,69 +140,139 @@ impl Cache {
         self.path(wasmtime, bytes, REDIRECT).exists()
     }
 
-    /// Remembers that.
-    pub(super) fn put_needs_concurrency(&self, wasmtime: &wasmtime::Engine, bytes: &[u8]) {
-        // If it can not be remembered it is found out again.
-        let _ = File::create(self.path(wasmtime, bytes, REDIRECT));
-    }
-
     fn path(&self, wasmtime: &wasmtime::Engine, bytes: &[u8], end: &str) -> PathBuf {
         let mut key = KeyHasher(blake3::Hasher::new());
         // The compiler's version and every setting that shows in its code.
         wasmtime.precompile_compatibility_hash().hash(&mut key);
-        key.0.update(bytes);
+        key.0.update(LAYOUT).update(bytes);
         let name = format!("{}{end}", key.0.finalize().to_hex());
         self.folder.join(name)
     }
 
-    /// Written beside its place and renamed, so that nobody sees half of it.
-    fn write(&self, path: &Path, artifact: &[u8]) -> io::Result<()> {
+    fn write(&self, owner: &blake3::Hash, artifact: &[u8]) -> io::Result<NamedTempFile> {
         let mut file = tempfile::Builder::new()
             .suffix(UNFINISHED)
             .tempfile_in(&self.folder)?;
         file.write_all(artifact)?;
         file.write_all(blake3::hash(artifact).as_bytes())?;
+        file.write_all(owner.as_bytes())?;
         file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        Ok(file)
     }
 
-    /// Removes what was unused for longest until the rest fits, and what a
-    /// process left behind that was killed while it wrote.
+    /// Removes files until the rest fits: of the tenant that has most, the one that
+    /// was unused for longest. So nobody's are pushed out by another's many
+    /// versions. What several compile alike is the first one's.
     fn shrink(&self, bytes_max: u64) {
-        let Ok(entries) = fs::read_dir(&self.folder) else {
+        let mut files = self.files();
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        let mut over = bytes.saturating_sub(bytes_max);
+        if over == 0 {
             return;
-        };
+        }
+        files.sort_by_key(|file| Reverse(file.used));
+        let mut tenants: HashMap<_, (u64, Vec<Kept>)> = HashMap::new();
+        for file in files {
+            let (bytes, files) = tenants.entry(owner(&file.path).ok()).or_default();
+            *bytes += file.bytes;
+            files.push(file);
+        }
+        while over > 0 {
+            let most = tenants.values_mut().max_by_key(|(bytes, _)| *bytes);
+            let Some((bytes, files)) = most else {
+                return;
+            };
+            let Some(file) = files.pop() else {
+                return;
+            };
+            *bytes -= file.bytes;
+            if fs::remove_file(&file.path).is_ok() {
+                over = over.saturating_sub(file.bytes);
+            }
+        }
+    }
+
+    /// All that is kept. Removes what a process left behind that was killed while
+    /// it wrote.
+    fn files(&self) -> Vec<Kept> {
+        let mut files = Vec::new();
         let now = SystemTime::now();
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-        for entry in entries.flatten() {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let (path, Ok(meta)) = (entry.path(), entry.metadata()) else {
                 continue;
             };
-            let Ok(modified) = meta.modified() else {
+            let Ok(used) = meta.modified() else {
                 continue;
             };
-            let age = now.duration_since(modified).unwrap_or_default();
+            let age = now.duration_since(used).unwrap_or_default();
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.ends_with(UNFINISHED) && age > UNFINISHED_AGE_MAX {
                 // Somebody else may have removed it, which is as well.
                 let _ = fs::remove_file(&path);
             } else if name.ends_with(FINISHED) || name.ends_with(REDIRECT) {
-                files.push((modified, meta.len().max(FILE_BYTES_MIN), path));
+                let bytes = meta.len().max(FILE_BYTES_MIN);
+                files.push(Kept { used, bytes, path });
             }
         }
-        files.sort();
-        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, file_bytes, path) in files {
-            if bytes <= bytes_max {
-                return;
-            }
-            if fs::remove_file(path).is_ok() {
-                bytes -= file_bytes;
-            }
-        }
+        files
     }
+}
+
+/// A file in the cache.
+struct Kept {
+    used: SystemTime,
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// Code that was compiled, in a file beside its place: nobody finds it there, and
+/// it is gone if it is dropped.
+pub(super) struct Draft<'c> {
+    cache: &'c Cache,
+    owner: blake3::Hash,
+    file: NamedTempFile,
+    path: PathBuf,
+    redirect: Option<PathBuf>,
+}
+
+impl Draft<'_> {
+    /// To be kept with a note that these bytes can not be compiled for this
+    /// set-up, but for the one with concurrency.
+    pub(super) fn and_not_for(mut self, wasmtime: &wasmtime::Engine, bytes: &[u8]) -> Self {
+        self.redirect = Some(self.cache.path(wasmtime, bytes, REDIRECT));
+        self
+    }
+
+    /// The code. It is mapped from the file, so that the system can drop what is
+    /// not used of it; code from memory would have to be swapped out.
+    pub(super) fn load(&self, wasmtime: &wasmtime::Engine, kind: Kind) -> wasmtime::Result<Code> {
+        load_trusted(wasmtime, self.file.path(), kind)
+    }
+
+    /// Puts it in its place: by renaming, so that nobody sees half of it.
+    pub(super) fn keep(self) {
+        if let Err(error) = self.file.persist(&self.path) {
+            tracing::warn!("cannot keep {}: {error}", self.path.display());
+        }
+        if let Some(redirect) = self.redirect {
+            // If it can not be remembered it is found out again.
+            let _ = fs::write(redirect, self.owner.as_bytes());
+        }
+        self.cache.shrink(CACHE_BYTES_MAX);
+    }
+}
+
+/// The hash of the name of the tenant whose a file is, at its end.
+fn owner(path: &Path) -> io::Result<[u8; blake3::OUT_LEN]> {
+    let file = File::open(path)?;
+    let mut owner = [0; blake3::OUT_LEN];
+    let before = file
+        .metadata()?
+        .len()
+        .saturating_sub(blake3::OUT_LEN as u64);
+    file.read_exact_at(&mut owner, before)?;
+    Ok(owner)
 }
 
 /// Whether nobody but this user can have written it.
@@ -185,12 +280,12 @@ fn is_ours(meta: &fs::Metadata) -> bool {
     meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
 }
 
-/// Whether the file ends in the hash of what comes before.
+/// Whether the hash of the code follows it.
 fn has_its_hash(file: &File) -> io::Result<bool> {
     use std::io::Read;
 
     let bytes = file.metadata()?.len();
-    let Some(artifact_bytes) = bytes.checked_sub(blake3::OUT_LEN as u64) else {
+    let Some(artifact_bytes) = bytes.checked_sub(2 * blake3::OUT_LEN as u64) else {
         return Ok(false);
     };
     let mut reader = file;
@@ -204,8 +299,8 @@ fn has_its_hash(file: &File) -> io::Result<bool> {
 #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
 fn load_trusted(wasmtime: &wasmtime::Engine, path: &Path, kind: Kind) -> wasmtime::Result<Code> {
     // SAFETY: the file must be what wasmtime compiled. It stands in a
-    // folder that only this user can write to, belongs to this user, and ends
-    // in the hash of its contents, which `write` put there.
+    // folder that only this user can write to and belongs to this user, and
+    // has the hash of its code, which `write` put there.
     unsafe { Code::load(wasmtime, path, kind) }
 }
 
@@ -226,24 +321,50 @@ impl Hasher for KeyHasher {
 mod tests {
     use super::*;
 
+    /// A file of a tenant's that was used so many hours ago.
+    fn keep(cache: &Cache, tenant: &str, hours: u64, name: &str) {
+        let owner = blake3::hash(tenant.as_bytes());
+        let file = cache.write(&owner, b"code").expect("written");
+        let age = Duration::from_secs(hours * 3600);
+        let used = SystemTime::now() - age;
+        file.as_file().set_modified(used).expect("a time");
+        file.persist(cache.folder.join(name)).expect("kept");
+    }
+
+    fn names(cache: &Cache) -> Vec<String> {
+        let names = cache.files().into_iter().map(|file| {
+            let name = file.path.file_name().expect("a name");
+            name.to_string_lossy().into_owned()
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
     #[test]
-    fn empty_files_take_room_too_and_the_oldest_goes_first() {
+    fn small_files_take_room_too_and_the_oldest_goes_first() {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::open(folder.path().join("cache")).expect("a cache");
         for (hours, name) in [(2, "b.concurrent"), (3, "a.cwasm"), (1, "c.concurrent")] {
-            let file = File::create(cache.folder.join(name)).expect("a file");
-            let age = Duration::from_secs(hours * 3600);
-            file.set_modified(SystemTime::now() - age).expect("a time");
+            keep(&cache, "alice", hours, name);
         }
-        let names = || {
-            let entries = fs::read_dir(&cache.folder).expect("a folder").flatten();
-            let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
-            names.sort();
-            names
-        };
         cache.shrink(3 * FILE_BYTES_MIN);
-        assert_eq!(names().len(), 3);
+        assert_eq!(names(&cache).len(), 3);
         cache.shrink(FILE_BYTES_MIN);
-        assert_eq!(names(), ["c.concurrent"]);
+        assert_eq!(names(&cache), ["c.concurrent"]);
+    }
+
+    #[test]
+    fn who_has_most_makes_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        for hours in 1..6 {
+            keep(&cache, "noisy", hours, &format!("n{hours}.cwasm"));
+        }
+        keep(&cache, "alice", 100, "a.cwasm");
+        keep(&cache, "bob", 200, "b.cwasm");
+        cache.shrink(4 * FILE_BYTES_MIN);
+        let expected = ["a.cwasm", "b.cwasm", "n1.cwasm", "n2.cwasm"];
+        assert_eq!(names(&cache), expected);
     }
 }

@@ -8,6 +8,7 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 
 use super::bounds;
+use super::cache::Draft;
 use super::compiler::Task;
 use super::engine::Engine;
 use super::instances;
@@ -19,21 +20,37 @@ use crate::setup::SetupError;
 /// The largest file in the text format, bytes. People write it by hand.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
-/// The compiled code, from the cache or else into it. May wait and compile for
-/// long: that is for a thread that does nothing else.
+/// Compiled code, which is to be kept if it turns out to be of use.
+pub(super) struct Compiled<'e> {
+    pub(super) loaded: Loaded<'e>,
+    draft: Option<Draft<'e>>,
+}
+
+impl Compiled<'_> {
+    /// Keeps it, if it is not kept already.
+    pub(super) fn keep(self) {
+        if let Some(draft) = self.draft {
+            draft.keep();
+        }
+    }
+}
+
+/// The compiled code, from the cache or else compiled now. May wait and compile
+/// for long: that is for a thread that does nothing else.
 pub(super) fn code<'e>(
     engine: &'e Engine,
     tenant: &str,
     name: &str,
     bytes: &[u8],
-) -> Result<Loaded<'e>, SetupError> {
+) -> Result<Compiled<'e>, SetupError> {
     if let Some(complaint) = what_else(bytes) {
         return Err(SetupError::new(format!("{name} {complaint}")));
     }
     let bytes = &*binary(name, bytes)?;
     let kind = Kind::of(bytes);
     if let Some(loaded) = cached(engine, bytes, kind)? {
-        return Ok(loaded);
+        let draft = None;
+        return Ok(Compiled { loaded, draft });
     }
     bounds::check(name, bytes)?;
     let Some(_turn) = engine.turns().take(tenant) else {
@@ -56,16 +73,22 @@ pub(super) fn code<'e>(
     let notice = Notice::Compiled(began.elapsed());
     engine.observers().noticed(notice);
     let runtime = engine.runtime(flavour)?;
-    let code = load_compiled(&runtime.wasmtime, &artifact, kind)
-        .map_err(|error| cannot(format!("{error:#}")))?;
-    if let Some(cache) = engine.cache() {
-        cache.put(&runtime.wasmtime, bytes, &artifact);
-        if flavour == Flavour::Concurrent {
-            let plain = engine.runtime(Flavour::Plain)?;
-            cache.put_needs_concurrency(&plain.wasmtime, bytes);
-        }
-    }
-    Ok(Loaded { runtime, code })
+    let wasmtime = &runtime.wasmtime;
+    let draft = engine.cache().and_then(|cache| {
+        let draft = cache.draft(wasmtime, tenant, bytes, &artifact)?;
+        let plain = engine.runtime(Flavour::Plain).ok()?;
+        Some(match flavour {
+            Flavour::Plain => draft,
+            Flavour::Concurrent => draft.and_not_for(&plain.wasmtime, bytes),
+        })
+    });
+    let code = match &draft {
+        Some(draft) => draft.load(wasmtime, kind),
+        None => load_compiled(wasmtime, &artifact, kind),
+    };
+    let code = code.map_err(|error| cannot(format!("{error:#}")))?;
+    let loaded = Loaded { runtime, code };
+    Ok(Compiled { loaded, draft })
 }
 
 /// The compiled code, if the cache has it.

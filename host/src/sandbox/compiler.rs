@@ -15,9 +15,11 @@ use rustix::process::{pidfd_open, pidfd_send_signal, set_parent_process_death_si
 
 use super::background::give_way;
 
-/// How much compiled code is taken from a compiler, bytes. CPython with Django
-/// has 60 MB.
-const ARTIFACT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How much compiled code is taken from a compiler, bytes: it is held in memory
+/// until it is written. CPython with Django has 60 MB; a component is compiled to
+/// two to four times the size of its code, of which 96 MiB are compiled, and to
+/// its data, of which 128 MiB are.
+const ARTIFACT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// How much of a compiler's complaints is taken, bytes.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
@@ -35,6 +37,7 @@ pub struct Compiler {
     arguments: Vec<OsString>,
     time_max: Duration,
     memory_bytes_max: u64,
+    artifact_bytes_max: u64,
 }
 
 impl Compiler {
@@ -48,6 +51,7 @@ impl Compiler {
             arguments: arguments.into_iter().map(Into::into).collect(),
             time_max: Duration::from_secs(300),
             memory_bytes_max: 4 * 1024 * 1024 * 1024,
+            artifact_bytes_max: ARTIFACT_BYTES_MAX,
         }
     }
 
@@ -95,6 +99,12 @@ impl Compiler {
         let is_late = watchdog.join().unwrap_or(false);
         let (artifact, complaint) = talked.map_err(|error| format!("the compiler: {error}"))?;
         let status = status.map_err(|error| format!("the compiler: {error}"))?;
+        if artifact.len() as u64 > self.artifact_bytes_max {
+            return Err(format!(
+                "it is compiled to over {} bytes, which is more than is loaded",
+                self.artifact_bytes_max
+            ));
+        }
         if status.success() {
             return Ok(artifact);
         }
@@ -136,7 +146,8 @@ impl Compiler {
         let listener = thread::spawn(|| errors.map_or(Ok(Vec::new()), read_complaint));
         let mut artifact = Vec::new();
         if let Some(output) = child.stdout.take() {
-            output.take(ARTIFACT_BYTES_MAX).read_to_end(&mut artifact)?;
+            let most = self.artifact_bytes_max + 1;
+            output.take(most).read_to_end(&mut artifact)?;
         }
         let complaint = listener.join().unwrap_or_else(|_| Ok(Vec::new()))?;
         let complaint = String::from_utf8_lossy(&complaint);
@@ -223,6 +234,12 @@ mod tests {
         let long = "head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1";
         let long = Compiler::new("/bin/sh", ["-c", long]).run(true, b"x");
         assert_eq!(long, Err("x".repeat(COMPLAINT_BYTES_MAX as usize)));
+        let large = Compiler {
+            artifact_bytes_max: 1000,
+            ..compiler("head -c 200000 /dev/zero")
+        };
+        let large = large.run(true, b"x").expect_err("too large");
+        assert!(large.contains("over 1000 bytes"), "{large}");
         for broken in ["kill -ABRT $$", "exit 101"] {
             let broken = compiler(broken).run(true, b"x").expect_err("broken");
             assert!(broken.contains("broke off"), "{broken}");

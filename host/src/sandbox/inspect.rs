@@ -125,19 +125,20 @@ impl Inspection {
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Self, SetupError> {
         let name = path.display().to_string();
         let bytes = load::read(path)?;
-        let loaded = compile::code(engine, &name, &name, &bytes)?;
+        let compiled = compile::code(engine, &name, &name, &bytes)?;
+        let loaded = &compiled.loaded;
         let unlimited = Policy::strict()
             .memory_max(u64::MAX)
             .budget(Budget::strict().memory_max(u64::MAX));
         let bound = load::check_size(&name, &loaded.code, &unlimited, &unlimited.budget)
-            .and_then(|_| worlds::bind(&loaded, &name, None));
+            .and_then(|_| worlds::bind(loaded, &name, None));
         let imports = loaded.imports().into_iter().map(|name| Import {
             grant: grant(&name),
             name,
         });
         let roles = [Role::Responder, Role::Authorizer, Role::Filter];
         let plays = |role: &Role| bound.as_ref().is_ok_and(|world| world.plays(*role));
-        Ok(Self {
+        let found = Self {
             roles: roles.into_iter().filter(plays).collect(),
             contract: worlds::recognise(&loaded.code, None).map(|contract| contract.description),
             exports: loaded.exports(),
@@ -145,7 +146,11 @@ impl Inspection {
             file_bytes: bytes.len() as u64,
             memory_bytes_initial: loaded.code.initial_memory(),
             problem: bound.err().map(|problem| problem.to_string()),
-        })
+        };
+        if found.problem.is_none() {
+            compiled.keep();
+        }
+        Ok(found)
     }
 }
 

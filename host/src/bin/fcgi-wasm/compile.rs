@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use fcgi_wasm::{App, Engine, Policy};
+use fcgi_wasm::{App, Budget, Engine, Policy};
 
 use crate::args::Compile;
 use crate::engine;
@@ -19,9 +19,12 @@ pub(crate) fn run(args: &Compile) -> Result<ExitCode> {
         bail!("there is no cache to keep what is compiled: name a folder (--cache)");
     }
     let runtime = tokio::runtime::Runtime::new()?;
+    // Whoever serves it may allow more than is usual.
+    let budget = Budget::strict().memory_max(u64::MAX);
+    let policy = Policy::strict().memory_max(u64::MAX).budget(budget);
     for path in &args.apps {
         let started = Instant::now();
-        let loading = async { Ok(App::load(&engine, path, Policy::strict()).await?) };
+        let loading = async { Ok(App::load(&engine, path, policy.clone()).await?) };
         runtime.block_on(engine::with_progress(path, loading))?;
         let seconds = started.elapsed().as_secs_f32();
         tracing::info!("{} is ready to be served ({seconds:.1} s)", path.display());
