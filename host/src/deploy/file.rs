@@ -80,17 +80,13 @@ impl AppFile {
                 sleep(wait).await;
             }
             let this = self.clone();
-            let task = tokio::task::spawn_blocking(move || {
+            let made = self.tenant.aside(move || {
                 let Some((bytes, stamp)) = this.read()? else {
                     return Ok(None);
                 };
                 Ok(Some((make(&this, &bytes)?, stamp)))
             });
-            let made = task.await.unwrap_or_else(|panic| {
-                let sentence = format!("compiling broke off, which is an error of ours: {panic}");
-                Err(SetupError::new(sentence))
-            });
-            if let Some(made) = made? {
+            if let Some(made) = made.await? {
                 return Ok(made);
             }
             sleep(Stamp::SETTLED_AFTER).await;

@@ -8,10 +8,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::account::Standing;
@@ -90,25 +88,13 @@ impl App {
         path: impl AsRef<Path>,
         policy: Policy,
     ) -> Result<Self, SetupError> {
-        let (tenant, name) = (tenant.clone(), name.to_owned());
+        let (of, name) = (tenant.clone(), name.to_owned());
         let path = path.as_ref().to_owned();
         let load = move || {
             let bytes = load::read(&path)?;
-            Self::compile(&tenant, &name, &path.display().to_string(), &bytes, policy)
+            Self::compile(&of, &name, &path.display().to_string(), &bytes, policy)
         };
-        // A thread of its own, because it may wait for its turn to compile: the
-        // runtime's are the embedder's.
-        let (loaded, loading) = oneshot::channel();
-        let thread = thread::Builder::new().name("loading".to_owned());
-        let started = thread.spawn(move || {
-            // Nobody to tell is no error: they changed their mind.
-            let _ = loaded.send(load());
-        });
-        started.map_err(|error| SetupError::new(format!("no thread can be started: {error}")))?;
-        loading.await.unwrap_or_else(|_| {
-            let sentence = "compiling broke off, which is an error of ours";
-            Err(SetupError::new(sentence))
-        })
+        tenant.aside(load).await
     }
 
     /// The same from bytes in memory: a component or module, binary or as text

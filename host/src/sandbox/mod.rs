@@ -7,6 +7,7 @@ mod abandoned;
 mod account;
 mod admission;
 mod app;
+mod aside;
 mod background;
 mod bounds;
 mod bucket;
