@@ -72,6 +72,7 @@ mod status;
 mod tenants;
 mod troubleshooting;
 mod units;
+mod unloading;
 
 // Applications in other languages.
 mod c_and_zig;
@@ -140,6 +141,7 @@ fn main() -> ExitCode {
         startup::tests(),
         status::tests(),
         units::tests(),
+        unloading::tests(),
         tenants::tests(),
         troubleshooting::tests(),
         c_and_zig::tests(),

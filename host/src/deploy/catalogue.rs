@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub(super) waiting: Semaphore,
     pub(super) retired: Retired,
     pub(super) rounds: Rounds,
+    /// How many versions were.
+    pub(super) given_up: AtomicU64,
     started: Instant,
     tenants: Mutex<HashMap<String, Weak<Share>>>,
     filled: Mutex<Vec<Weak<Place>>>,
@@ -87,6 +90,7 @@ impl Catalogue {
             waiting: Semaphore::new(WAITING_MAX),
             retired: Retired::default(),
             rounds: Rounds::default(),
+            given_up: AtomicU64::new(0),
             started: Instant::now(),
             tenants: Mutex::default(),
             filled: Mutex::default(),
@@ -177,6 +181,12 @@ impl Catalogue {
     pub fn loaded(&self) -> usize {
         let places = self.0.places();
         places.iter().filter(|place| place.is_filled()).count()
+    }
+
+    /// How many versions of applications were unloaded or replaced so far. What
+    /// they took is free when the last of their requests has ended.
+    pub fn given_up(&self) -> u64 {
+        self.0.given_up.load(Ordering::Relaxed)
     }
 
     /// Waits until no request is running any more, on versions that were

@@ -61,6 +61,13 @@ struct Filling {
     version: Version,
     /// Empties the place when nobody asks.
     _watch: Option<IdleWatch>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        self.shared.given_up.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What came of a look after an application's file.
@@ -317,6 +324,7 @@ impl Place {
         let filling = Filling {
             version,
             _watch: watch,
+            shared: self.shared.clone(),
         };
         self.used_at.store(self.shared.now(), Ordering::Relaxed);
         let before = {

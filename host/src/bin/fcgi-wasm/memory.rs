@@ -10,21 +10,24 @@ use tokio::time::sleep;
 /// it: what is free until then is used for whatever is loaded meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Gives back what is free when fewer applications are loaded than before.
-/// Never ends.
+/// Gives back what is free when applications were unloaded or replaced. Never ends.
 ///
 /// The allocator keeps what is free until somebody allocates, who may not come:
 /// 82 of the 91 KiB that an idle application took stayed when it was unloaded,
 /// and 6 with this, which takes a millisecond for 250 of them.
 pub(crate) async fn give_back(catalogue: Catalogue) {
-    let mut before = catalogue.loaded();
+    let mut before = 0;
+    let mut is_due = false;
     loop {
         sleep(LOOK_EVERY).await;
-        let now = catalogue.loaded();
-        if now < before {
+        let now = catalogue.given_up();
+        let are_more = now > before;
+        if are_more || is_due {
             // That it broke off would harm nobody.
             let _ = spawn_blocking(collect).await;
         }
+        // And once more: requests may still run on what was given up.
+        is_due = are_more;
         before = now;
     }
 }
