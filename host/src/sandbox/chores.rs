@@ -1,5 +1,6 @@
-//! What a tenant's guests have the system do that may wait: work on files, and
-//! looking up names. It has threads of its own for that, and pays for them.
+//! What a tenant's guests have the system do that may wait: work on files, looking
+//! up names, and sending HTTP requests to others, with TLS. It has threads of its
+//! own for that, and pays for them.
 //!
 //! wasmtime hands such work to the threads of the runtime that a guest is polled
 //! in. Were these everybody's, then a tenant that lists folders without end would
@@ -66,14 +67,14 @@ pub(super) struct Crew {
 impl Crew {
     fn start(place: &Arc<Mutex<Option<Arc<Self>>>>) -> io::Result<Arc<Self>> {
         let threads = Arc::new(Threads::new());
-        let (starting, ending) = (threads.clone(), threads.clone());
+        let [starting, ending, driven] = [(); 3].map(|()| threads.clone());
         let runtime = Builder::new_current_thread()
             .max_blocking_threads(THREADS_MAX)
             .thread_keep_alive(IDLE)
             .thread_name("files")
             .on_thread_start(move || {
                 give_way();
-                starting.add();
+                starting.add(Job::Files);
             })
             .on_thread_stop(move || ending.remove())
             .enable_all()
@@ -83,10 +84,12 @@ impl Crew {
             threads,
         };
         // Turns the runtime's clock and looks after its sockets, for which nobody
-        // is to wait: so it does not give way.
+        // is to wait: so it does not give way. It has as much to do as guests ask
+        // for, and these do.
         let place = Arc::downgrade(place);
         let driver = thread::Builder::new().name("chores".to_owned());
         driver.spawn(move || {
+            driven.add(Job::Driver);
             runtime.block_on(until_idle(place));
             // Without waiting: a tenant that is gone may have left a thread behind
             // that waits for ever.
@@ -124,7 +127,7 @@ async fn until_idle(place: Weak<Mutex<Option<Arc<Crew>>>>) {
             return;
         };
         let mut crew = lock(&place);
-        let is_needed = |crew: &Arc<Crew>| Arc::strong_count(crew) > 1 || !crew.threads.are_gone();
+        let is_needed = |crew: &Arc<Crew>| Arc::strong_count(crew) > 1 || crew.threads.work();
         if !crew.as_ref().is_some_and(is_needed) {
             *crew = None;
             return;
@@ -142,7 +145,15 @@ struct Threads {
     next_look: AtomicU64,
 }
 
+/// What a thread is there for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Driver,
+    Files,
+}
+
 struct Thread {
+    job: Job,
     /// Where the system says what it has used.
     path: String,
     /// Nanoseconds that somebody was told of.
@@ -159,13 +170,17 @@ impl Threads {
         }
     }
 
-    fn are_gone(&self) -> bool {
-        lock(&self.alive).is_empty()
+    /// Whether there are any for files.
+    fn work(&self) -> bool {
+        lock(&self.alive)
+            .iter()
+            .any(|thread| thread.job == Job::Files)
     }
 
     /// Adds this thread.
-    fn add(&self) {
+    fn add(&self, job: Job) {
         lock(&self.alive).push(Thread {
+            job,
             path: path_of_this(),
             told: 0,
         });
@@ -271,14 +286,17 @@ mod tests {
     fn what_they_use_is_told_once() {
         let chores = Chores::default();
         let crew = chores.crew().expect("threads");
-        let entered = crew.enter();
-        let working = spawn_blocking(work);
-        drop(entered);
-        outcome(&crew, working);
-        let spent = crew.spent();
-        assert!(spent >= WORK.as_nanos() as u64, "{spent}");
-        crew.threads.next_look.store(0, Relaxed);
-        assert!(crew.spent() < spent);
+        for begin in [|| spawn_blocking(work), || spawn(async { work() })] {
+            let entered = crew.enter();
+            let working = begin();
+            drop(entered);
+            outcome(&crew, working);
+            crew.threads.next_look.store(0, Relaxed);
+            let spent = crew.spent();
+            assert!(spent >= WORK.as_nanos() as u64, "{spent}");
+            crew.threads.next_look.store(0, Relaxed);
+            assert!(crew.spent() < spent);
+        }
     }
 
     #[test]
@@ -286,12 +304,12 @@ mod tests {
         let threads = Arc::new(Threads::new());
         let own = threads.clone();
         let working = thread::spawn(move || {
-            own.add();
+            own.add(Job::Files);
             work();
             own.remove();
         });
         working.join().expect("no panic");
-        assert!(threads.are_gone());
+        assert!(!threads.work());
         assert!(threads.spent() >= WORK.as_nanos() as u64);
     }
 
