@@ -59,7 +59,7 @@ impl Grants {
     }
 
     /// Whether those hosts may have addresses of private networks and of this
-    /// machine. No unless set: a name can point anywhere.
+    /// machine, its public ones included. No unless set: a name can point anywhere.
     #[must_use]
     pub fn private_hosts(mut self, may: bool) -> Self {
         self.private_hosts = may;

@@ -1,12 +1,40 @@
-//! Which addresses are of the public internet.
+//! Which addresses are of others on the public internet.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+/// Addresses that no machine has: they are reserved (RFC 1112 §4, RFC 4291 §4).
+const NOBODYS_V4: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 1);
+const NOBODYS_V6: Ipv6Addr = Ipv6Addr::new(0x4000, 0, 0, 0, 0, 0, 0, 1);
+
+/// Whether an address is of the public internet, and not one of this machine's:
+/// what listens there may trust whoever comes from here, past a firewall.
+pub(super) fn is_of_others(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    is_public(address) && !is_own(address)
+}
+
+/// Whether this machine has this address itself, and not something before it that
+/// passes on what comes.
+fn is_own(address: IpAddr) -> bool {
+    let nobodys = match address {
+        IpAddr::V4(_) => NOBODYS_V4.into(),
+        IpAddr::V6(_) => NOBODYS_V6.into(),
+    };
+    // Where any can be bound to (`ip_nonlocal_bind`), this says nothing.
+    can_be_bound(address) && !can_be_bound(nobodys)
+}
+
+fn can_be_bound(address: IpAddr) -> bool {
+    let bound = UdpSocket::bind((address, 0));
+    !matches!(bound, Err(error) if error.kind() == ErrorKind::AddrNotAvailable)
+}
 
 /// Whether an address can be reached from anywhere, so that a guest gains
 /// nothing by being here: none of this machine, of a private network, or of a
 /// special use (IANA's special-purpose address registries, RFC 6890).
-pub(super) fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
+fn is_public(address: IpAddr) -> bool {
+    match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
     }
@@ -53,6 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn this_machines_addresses_are_told_from_others() {
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("127.1.2.3", true),
+            ("203.0.113.7", false),
+            ("8.8.8.8", false),
+        ] {
+            let own = is_own(address.parse().expect(address));
+            assert_eq!(own, expected, "{address}");
+        }
+        assert!(is_of_others(
+            Ipv4Addr::new(8, 8, 8, 8).to_ipv6_mapped().into()
+        ));
+    }
+
+    #[test]
     fn public_addresses_are_told_from_others() {
         for public in [
             "8.8.8.8",
@@ -62,7 +106,8 @@ mod tests {
             "::ffff:8.8.8.8",
             "64:ff9b::808:808",
         ] {
-            assert!(is_public(public.parse().expect(public)), "{public}");
+            let address: IpAddr = public.parse().expect(public);
+            assert!(is_public(address.to_canonical()), "{public}");
         }
         for other in [
             "127.0.0.1",
@@ -92,7 +137,8 @@ mod tests {
             "2001::1",
             "fec0::1",
         ] {
-            assert!(!is_public(other.parse().expect(other)), "{other}");
+            let address: IpAddr = other.parse().expect(other);
+            assert!(!is_public(address.to_canonical()), "{other}");
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use super::address::is_public;
+use super::address::is_of_others;
 use super::response::Limited;
 use super::{Io, Sent};
 use crate::sandbox::names::Names;
@@ -116,7 +116,7 @@ async fn connect(destination: &Destination, names: &Names) -> Result<Pin<Box<dyn
     })?;
     let allowed = resolved
         .into_iter()
-        .filter(|address| destination.may_be_private || is_public(address.ip()));
+        .filter(|address| destination.may_be_private || is_of_others(address.ip()));
     let mut failure = Error::DestinationIpProhibited;
     for address in allowed {
         match TcpStream::connect(address).await {

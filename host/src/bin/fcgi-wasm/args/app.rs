@@ -165,7 +165,8 @@ pub(crate) struct GrantArgs {
     /// A host to send HTTP requests to: a name, *.name or *, with a port if wanted (repeatable)
     #[arg(long, value_name = "HOST", value_parser = HostPattern::parse)]
     pub(crate) allow_host: Vec<HostPattern>,
-    /// Let those hosts have addresses of this machine and of private networks
+    /// Let those hosts have addresses of this machine, its public ones included, and of private
+    /// networks
     #[arg(long, requires = "allow_host")]
     pub(crate) allow_private_hosts: bool,
     /// An address for TCP and UDP sockets, like 127.0.0.1:5432 or 10.0.0.0/8 (repeatable)

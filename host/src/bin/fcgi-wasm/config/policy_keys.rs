@@ -146,7 +146,7 @@ pub(super) const GRANTS: &[Key] = &[
         "allow_private_hosts",
         Kind::Flag,
         "false",
-        "Whether those hosts may have addresses of this machine and of private networks",
+        "Whether those hosts may have addresses of this machine, its public ones included, and of private networks",
     ),
     key(
         "allow_net",
