@@ -2,6 +2,7 @@
 //! log, and the manual about them.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -24,6 +25,7 @@ tests![
     a_log_that_takes_nothing_drops_lines_and_no_requests,
     the_applications_log_has_its_lines_and_its_faults,
     the_slow_log_tells_where_a_guest_is_and_lets_it_go_on,
+    the_slow_log_tells_what_a_guest_waits_for,
     the_manual_names_every_word_and_metric,
 ];
 
@@ -261,10 +263,37 @@ fn the_slow_log_tells_where_a_guest_is_and_lets_it_go_on() -> Outcome {
     );
     assert_eq!(log.matches("slow (--slow)").count(), 1, "once");
     let _waiting = observed.begin("/sleep");
-    program.wait_for_log("and waits for the host");
+    program.wait_for_log("and waits for the host: wasi:io/poll#");
     assert!(observed.text("app").contains("slow (--slow)"));
     let quick = program.ask(&get(1, "/hello", false));
     assert_eq!(quick.log(), "");
+    Ok(())
+}
+
+fn the_slow_log_tells_what_a_guest_waits_for() -> Outcome {
+    // It takes the connection and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = silent.local_addr().expect("an address");
+    let outbound = format!("/outbound/{address}");
+    let request = format!("an HTTP request to {address}");
+    let timer = "wasi:clocks/monotonic-clock#wait-for".to_owned();
+    for (app, path, expected) in [
+        ("naughty-http", &*outbound, &request),
+        ("naughty-http3", &outbound, &request),
+        ("naughty-http3", "/sleep/1000000", &timer),
+    ] {
+        let granted = ["--allow-host", "127.0.0.1", "--allow-private-hosts"];
+        let arguments = [&["--slow", "300ms"], &granted as &[_]].concat();
+        let observed = Observed::serve(app, &arguments)?;
+        let _waiting = observed.begin(path);
+        wait_until(&format!("{app}: {expected}"), || {
+            let log = observed.program.log();
+            let told = log
+                .lines()
+                .find(|line| line.contains("and waits for the host: "));
+            told.is_some_and(|line| line.contains(expected))
+        });
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Fault;
 use super::observer::{Observer, Observers};
 use super::printable::printable;
+use super::waits::Waits;
 
 /// The most bytes of messages that wait for a web server to take them. What
 /// is over that is dropped here; the server's own log has it.
@@ -49,6 +50,7 @@ pub struct Journal {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     lines_dropped: AtomicU64,
+    pub(super) waits: Waits,
     state: Mutex<State>,
 }
 
@@ -106,6 +108,7 @@ impl Journal {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             lines_dropped: AtomicU64::new(0),
+            waits: Waits::default(),
             state: Mutex::default(),
         }
     }

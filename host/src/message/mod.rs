@@ -10,6 +10,7 @@ mod observer;
 mod params;
 mod pipe;
 mod printable;
+mod waits;
 
 use std::fmt;
 use std::future::Future;

@@ -221,6 +221,10 @@ impl Guest {
         })
     }
 
+    pub(super) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
     /// The guest's log: all of its ways there share one limit.
     pub(super) fn log(&mut self) -> &LogStream {
         let (journal, customer) = (&self.journal, &self.customer);

@@ -45,6 +45,7 @@ mod stdio;
 mod tenant;
 mod tighten;
 mod turns;
+mod waits;
 mod worlds;
 
 pub use account::Standing;

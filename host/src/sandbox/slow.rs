@@ -20,10 +20,12 @@ pub(super) fn tell_where(store: &StoreContextMut<'_, Guest>, meter: &Meter) {
 /// Its time is up while it may wait. One that computes tells by itself, at its
 /// next tick.
 pub(super) fn tell_waiting(meter: &Meter) {
+    let waits = meter.journal().waits().join("; ");
     let what = match meter.journal().stage() {
         _ if meter.is_yielding() => return,
         Stage::WaitingForClient => "the client, to send or to take bytes",
-        _ => "the host: a timer, a file or another server",
+        _ if waits.is_empty() => "the host: a timer, a file or another server",
+        _ => &format!("the host: {waits}"),
     };
     tell(meter, &format!("{}, and waits for {what}", so_far(meter)));
 }

@@ -17,6 +17,7 @@ use self::line::Line;
 use super::grants::tell;
 use super::names::Names;
 use super::tenant::Customer;
+use super::waits::named;
 use crate::message::Journal;
 use crate::policy::Policy;
 
@@ -114,7 +115,12 @@ impl WasiHttpHooks for Outbound {
         Box::new(async move {
             let (destination, line) = admitted?;
             let times = connection::Times::new(options.unwrap_or_default());
-            let sent = connection::send(request, &destination, &names, times).await;
+            let name = || {
+                let Destination { host, port, .. } = &destination;
+                format!("an HTTP request to {host}:{port}").into()
+            };
+            let send = connection::send(request, &destination, &names, times);
+            let sent = named(&journal, name, send).await;
             if let Err(Error::DestinationIpProhibited) = sent {
                 let host = &destination.host;
                 tell(

@@ -7,7 +7,7 @@ use super::native_imports;
 use crate::sandbox::guest::Guest;
 use crate::sandbox::outbound::parts;
 use crate::sandbox::runtime::Flavour;
-use crate::sandbox::{folders, logging, names};
+use crate::sandbox::{folders, logging, names, waits};
 
 /// All imports that components are given. What an application was not granted
 /// is refused when it is used, not when it is loaded: real components import
@@ -31,6 +31,7 @@ pub(in crate::sandbox) fn link(
     folders::link(&mut linker, flavour)?;
     names::link(&mut linker, flavour)?;
     parts::link(&mut linker, flavour)?;
+    waits::link(&mut linker, flavour)?;
     link_environment(&mut linker, flavour)?;
     linker.allow_shadowing(false);
     logging::link(&mut linker)?;
