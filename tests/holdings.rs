@@ -2,10 +2,13 @@
 //! for all, and one tenant does not take the others' share.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use fcgi_wasm::{App, Budget, Folder, Grants, MIB, Policy, Standing};
+use fcgi_wasm::{App, Budget, Folder, Grants, HostPattern, MIB, Policy, Standing};
 use tempfile::TempDir;
 
 use crate::support::local::Local;
@@ -21,6 +24,7 @@ tests![
     a_request_that_is_not_sent_is_small,
     a_call_that_goes_on_beside_others_hands_over_little,
     who_keeps_threads_waiting_is_refused,
+    connections_end_with_their_instance,
 ];
 
 /// As many as are held at a time, and some for standard streams.
@@ -161,5 +165,56 @@ fn a_request_that_is_not_sent_is_small() -> Outcome {
             assert_eq!(answer.text(), expected, "{guest}");
         }
     }
+    Ok(())
+}
+
+/// A server whose answers to GET have no end, and which answers a POST before it
+/// has read it, and reads on.
+fn endless() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            thread::spawn(move || converse(stream));
+        }
+    });
+    address
+}
+
+fn converse(stream: TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut request_line, mut field) = (String::new(), String::new());
+    reader.read_line(&mut request_line)?;
+    while field != "\r\n" {
+        field.clear();
+        reader.read_line(&mut field)?;
+    }
+    let mut writer = stream;
+    if request_line.starts_with("POST") {
+        writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+        return reader.read_to_end(&mut Vec::new()).map(drop);
+    }
+    writer.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    loop {
+        writer.write_all(b"5\r\nhello\r\n")?;
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn connections_end_with_their_instance() -> Outcome {
+    let grants = Grants::none()
+        .host(HostPattern::parse("127.0.0.1").expect("a host"))
+        .private_hosts(true);
+    let policy = Policy::strict().grants(grants);
+    let two = Two::serve("naughty-http3", Budget::strict(), policy)?;
+    // As long as one of its requests is under way, the tenant's threads are there.
+    let other = two.hold(NOISY);
+    let answer = two.ask(NOISY, &format!("/send-back/{}", endless()));
+    assert_eq!(answer.text(), "status 200\n");
+    wait_until("its connections are closed", || {
+        two.noisy.standing().outbound_requests == 0
+    });
+    release(other);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Uri;
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,6 +34,25 @@ pub(super) struct Destination {
     pub(super) port: u16,
     pub(super) is_https: bool,
     pub(super) may_be_private: bool,
+}
+
+impl Destination {
+    /// Where a request for this goes.
+    pub(super) fn of(uri: &Uri, may_be_private: bool) -> Result<Self, Error> {
+        let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+        let is_https = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            _ => return Err(Error::HttpProtocolError),
+        };
+        let own_port = if is_https { 443 } else { 80 };
+        Ok(Self {
+            host: authority.host().to_owned(),
+            port: authority.port_u16().unwrap_or(own_port),
+            is_https,
+            may_be_private,
+        })
+    }
 }
 
 /// How long each step may take.

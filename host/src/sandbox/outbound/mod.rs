@@ -9,7 +9,7 @@ mod response;
 
 use std::sync::Arc;
 
-use http::uri::Scheme;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::connection::Destination;
@@ -32,6 +32,12 @@ pub(super) struct Outbound {
     customer: Option<Arc<Customer>>,
     sent: usize,
     has_told: bool,
+    /// Ends the connections with the instance; made for the first request.
+    ///
+    /// A WASI 0.3 connection is a task of its own, which owns the body that it
+    /// sends, and with that the handle that would abort it. Where the body is
+    /// another connection's response, nobody else ends it.
+    open: Option<DropGuard>,
 }
 
 impl Outbound {
@@ -46,6 +52,7 @@ impl Outbound {
             customer,
             sent: 0,
             has_told: false,
+            open: None,
         }
     }
 
@@ -54,20 +61,8 @@ impl Outbound {
         &mut self,
         request: &http::Request<WasiBody>,
     ) -> Result<(Destination, Option<Line>), Error> {
-        let uri = request.uri();
-        let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
-        let is_https = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            _ => return Err(Error::HttpProtocolError),
-        };
-        let own_port = if is_https { 443 } else { 80 };
-        let destination = Destination {
-            host: authority.host().to_owned(),
-            port: authority.port_u16().unwrap_or(own_port),
-            is_https,
-            may_be_private: self.policy.grants.private_hosts,
-        };
+        let may_be_private = self.policy.grants.private_hosts;
+        let destination = Destination::of(request.uri(), may_be_private)?;
         let Destination { host, port, .. } = &destination;
         let hosts = &self.policy.grants.hosts;
         if !hosts.iter().any(|pattern| pattern.matches(host, *port)) {
@@ -112,6 +107,8 @@ impl WasiHttpHooks for Outbound {
         let journal = self.journal.clone();
         let customer = self.customer.clone();
         let names = Names::of(customer.as_deref());
+        let guard = || CancellationToken::new().drop_guard();
+        let open = self.open.get_or_insert_with(guard).token().clone();
         Box::new(async move {
             let (destination, line) = admitted?;
             let times = connection::Times::new(options.unwrap_or_default());
@@ -134,9 +131,9 @@ impl WasiHttpHooks for Outbound {
             }
             let (response, io) = sent?;
             let io: Io = Box::new(async move {
-                let ended = Box::into_pin(io).await;
+                let ended = open.run_until_cancelled_owned(Box::into_pin(io)).await;
                 drop(line);
-                ended
+                ended.unwrap_or(Ok(()))
             });
             Ok((response, io))
         })

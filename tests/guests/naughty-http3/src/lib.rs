@@ -76,6 +76,7 @@ impl wasip3::exports::http::handler::Guest for App {
             }),
             "outbound" => text(200, &outbound::get(rest).await),
             "look-up" => text(200, &outbound::look_up(rest).await),
+            "send-back" => text(200, &outbound::send_back(rest).await),
             "keep-requests" => text(200, &outbound::keep(number as usize)),
             "files" => text(200, &folders::files(number).await),
             "long-name" => text(200, &folders::long_name(number as usize).await),
