@@ -19,9 +19,9 @@ use tempfile::NamedTempFile;
 use super::load::{Code, Kind};
 use crate::setup::SetupError;
 
-/// How much the cache holds, bytes. Of the tenant that has most in it go first the
-/// files that were unused for longest. A Flask application has 42 MB.
-const CACHE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// How much the cache holds unless set, bytes. Of the tenant that has most in it go
+/// first the files that were unused for longest. A Flask application has 42 MB.
+pub(super) const CACHE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What the names of cached files end in, and of those that are being written.
 const FINISHED: &str = ".cwasm";
@@ -46,11 +46,13 @@ const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
+    bytes_max: u64,
 }
 
 impl Cache {
-    /// The cache in this folder, which is made if it does not exist.
-    pub(super) fn open(folder: PathBuf) -> Result<Self, SetupError> {
+    /// The cache in this folder, which is made if it does not exist, and holds so
+    /// much.
+    pub(super) fn open(folder: PathBuf, bytes_max: u64) -> Result<Self, SetupError> {
         let shown = folder.display();
         let cannot = |error| SetupError::new(format!("cannot use the cache {shown}: {error}"));
         if !folder.exists() {
@@ -68,7 +70,7 @@ impl Cache {
                  run as it is: give it to this user with mode 0700, or choose another (--cache)"
             )));
         }
-        Ok(Self { folder })
+        Ok(Self { folder, bytes_max })
     }
 
     /// The code compiled from these bytes, if it is here and sound.
@@ -163,10 +165,10 @@ impl Cache {
     /// Removes files until the rest fits: of the tenant that has most, the one that
     /// was unused for longest. So nobody's are pushed out by another's many
     /// versions. What several compile alike is the first one's.
-    fn shrink(&self, bytes_max: u64) {
+    fn shrink(&self) {
         let mut files = self.files();
         let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-        let mut over = bytes.saturating_sub(bytes_max);
+        let mut over = bytes.saturating_sub(self.bytes_max);
         if over == 0 {
             return;
         }
@@ -259,7 +261,7 @@ impl Draft<'_> {
             // If it can not be remembered it is found out again.
             let _ = fs::write(redirect, self.owner.as_bytes());
         }
-        self.cache.shrink(CACHE_BYTES_MAX);
+        self.cache.shrink();
     }
 }
 
@@ -341,29 +343,34 @@ mod tests {
         names
     }
 
+    /// A cache that holds so many small files.
+    fn cache(folder: &Path, files: u64) -> Cache {
+        Cache::open(folder.join("cache"), files * FILE_BYTES_MIN).expect("a cache")
+    }
+
     #[test]
     fn small_files_take_room_too_and_the_oldest_goes_first() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        let three = cache(folder.path(), 3);
         for (hours, name) in [(2, "b.concurrent"), (3, "a.cwasm"), (1, "c.concurrent")] {
-            keep(&cache, "alice", hours, name);
+            keep(&three, "alice", hours, name);
         }
-        cache.shrink(3 * FILE_BYTES_MIN);
-        assert_eq!(names(&cache).len(), 3);
-        cache.shrink(FILE_BYTES_MIN);
-        assert_eq!(names(&cache), ["c.concurrent"]);
+        three.shrink();
+        assert_eq!(names(&three).len(), 3);
+        cache(folder.path(), 1).shrink();
+        assert_eq!(names(&three), ["c.concurrent"]);
     }
 
     #[test]
     fn who_has_most_makes_room() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        let cache = cache(folder.path(), 4);
         for hours in 1..6 {
             keep(&cache, "noisy", hours, &format!("n{hours}.cwasm"));
         }
         keep(&cache, "alice", 100, "a.cwasm");
         keep(&cache, "bob", 200, "b.cwasm");
-        cache.shrink(4 * FILE_BYTES_MIN);
+        cache.shrink();
         let expected = ["a.cwasm", "b.cwasm", "n1.cwasm", "n2.cwasm"];
         assert_eq!(names(&cache), expected);
     }

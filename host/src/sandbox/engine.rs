@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::admission::Gate;
 use super::background::{Background, PROMPT, give_way};
-use super::cache::Cache;
+use super::cache::{CACHE_BYTES_MAX, Cache};
 use super::compile;
 use super::compiler::Compiler;
 use super::runtime::{Flavour, Runtime};
@@ -27,6 +27,7 @@ pub struct EngineOptions {
     instances_max: usize,
     waiting_max: usize,
     cache: Option<PathBuf>,
+    cache_bytes_max: u64,
     compiler: Option<Compiler>,
     observers: Observers,
     prompt: Duration,
@@ -55,6 +56,15 @@ impl EngineOptions {
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
+        self
+    }
+
+    /// How much compiled code is kept in that folder, bytes: more than what all
+    /// applications have that are asked from time to time, or they are compiled
+    /// each time. 2 GiB unless set.
+    #[must_use]
+    pub fn cache_max(mut self, bytes: u64) -> Self {
+        self.cache_bytes_max = bytes;
         self
     }
 
@@ -92,7 +102,10 @@ impl EngineOptions {
     /// If this processor or system lacks what wasmtime needs, or the cache's
     /// folder is not safe.
     pub fn start(self) -> Result<Engine, SetupError> {
-        let cache = self.cache.map(Cache::open).transpose()?;
+        let cache = self
+            .cache
+            .map(|folder| Cache::open(folder, self.cache_bytes_max));
+        let cache = cache.transpose()?;
         let plain = Runtime::start(Flavour::Plain, self.instances_max)?;
         Ok(Engine(Arc::new(Shared {
             plain,
@@ -115,6 +128,7 @@ impl Default for EngineOptions {
             instances_max: 256,
             waiting_max: WAITING_MAX,
             cache: None,
+            cache_bytes_max: CACHE_BYTES_MAX,
             compiler: None,
             observers: Observers::default(),
             prompt: PROMPT,

@@ -26,6 +26,7 @@ pub(crate) fn start(
 ) -> Result<Engine> {
     let mut options = Engine::options()
         .instances_max(instances_max)
+        .cache_max(cache.cache_size.as_u64())
         .compiler(Compiler::new(
             OWN_PROGRAM,
             ["compile-for-server", "--quiet"],

@@ -14,6 +14,7 @@ pub(crate) mod values;
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args as ArgGroup, Parser, Subcommand};
 
 pub(crate) use app::{AppArgs, FileSender};
@@ -103,6 +104,9 @@ pub(crate) struct CacheArgs {
     /// Compile anew at each start
     #[arg(long, conflicts_with = "cache")]
     pub(crate) no_cache: bool,
+    /// How much of them is kept; who has most of it makes room, with what was unused for longest
+    #[arg(long, value_name = "SIZE", default_value = "2GiB")]
+    pub(crate) cache_size: ByteSize,
 }
 
 /// Say what a component is, what it wants, and whether it can be served

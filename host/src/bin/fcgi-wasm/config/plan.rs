@@ -37,6 +37,7 @@ pub(crate) struct Log {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Server {
     pub(crate) cache: Option<PathBuf>,
+    pub(crate) cache_bytes_max: u64,
     pub(crate) instances: usize,
     pub(crate) loaded_apps: usize,
     pub(crate) idle_unload: Duration,

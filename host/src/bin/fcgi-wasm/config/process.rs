@@ -17,6 +17,7 @@ pub(super) fn server(document: &Document) -> Server {
     let time = |key| document.main_value("server", key).unwrap_or_default();
     Server {
         cache: document.main_value("server", "cache"),
+        cache_bytes_max: document.main_value("server", "cache_size").unwrap_or(1),
         instances: count("instances"),
         loaded_apps: count("loaded_apps"),
         idle_unload: time("idle_unload"),

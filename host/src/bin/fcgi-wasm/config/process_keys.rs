@@ -11,6 +11,12 @@ pub(super) const SERVER: &[Key] = &[
         "Folder for compiled code, this user's own; unless set, as `serve` without `--cache`",
     ),
     key(
+        "cache_size",
+        Kind::Bytes,
+        "2GiB",
+        "How much compiled code is kept; of the tenant that has most, what was unused for longest makes room",
+    ),
+    key(
         "instances",
         Kind::Count,
         "256",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
+use bytesize::ByteSize;
 use fcgi_wasm::{AppFile, Catalogue, DocumentRoot, Engine, Observer, Slot, Tenant};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -36,6 +37,7 @@ impl Host {
         let cache = CacheArgs {
             cache: server.cache.clone(),
             no_cache: false,
+            cache_size: ByteSize(server.cache_bytes_max),
         };
         let catalogue = Catalogue::new()
             .loaded_max(server.loaded_apps)
