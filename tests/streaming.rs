@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use fcgi_wasm::{Body, BodySender, Fault, Frontend, Gone, Observers, Request, Response, Socket};
+use fcgi_wasm::{
+    Body, BodySender, Fault, Frontend, Gone, Handler, Observers, Request, Response, Socket,
+};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -25,6 +27,7 @@ tests![
     conformance_58_a_peer_that_does_not_read_holds_the_handler_up,
     conformance_59_a_body_that_is_not_read_is_not_taken_either,
     a_body_that_trickles_keeps_little_beside_it,
+    an_idle_connection_keeps_no_large_buffer,
     an_answer_waits_while_a_body_comes_without_a_gap,
     conformance_61_an_answer_need_not_wait_for_the_body,
     conformance_62_a_small_answer_is_one_write,
@@ -169,14 +172,14 @@ fn conformance_59_a_body_that_is_not_read_is_not_taken_either() -> Outcome {
     Ok(())
 }
 
-/// What arrives is handed on in the buffers that it was read into.
-fn a_body_that_trickles_keeps_little_beside_it() -> Outcome {
-    let begin_reading = Arc::new(Notify::new());
-    let told = begin_reading.clone();
-    let local = Local::serve(move |request: Request| {
-        let told = told.clone();
+/// Answers, when it is told to, with how many bytes its request's body has, and how
+/// large the buffers are that keep them: what arrives is handed on in the buffers
+/// that it was read into. Those that more is read into are not among them.
+fn weighing(begin_reading: Arc<Notify>) -> impl Handler {
+    move |request: Request| {
+        let begin_reading = begin_reading.clone();
         async move {
-            told.notified().await;
+            begin_reading.notified().await;
             let (mut body, mut pieces) = (request.body, Vec::new());
             while let Some(Ok(frame)) = body.frame().await {
                 pieces.extend(frame.into_data().ok());
@@ -189,26 +192,48 @@ fn a_body_that_trickles_keeps_little_beside_it() -> Outcome {
             }
             Ok(Response::text(StatusCode::OK, format!("{sent} {kept}")))
         }
-    });
-    let mut peer = local.connect();
+    }
+}
+
+/// Sends a body: so much of it at once, and so many pieces of 2 KiB, each of which
+/// is read before the next is sent. What a handler that is [`weighing`] says.
+fn trickle(peer: &mut Peer, at_once: usize, pieces: usize, read: &Notify) -> [usize; 2] {
     peer.send(&post_head(1, "/", 100_000_000, true));
-    // Much at once, and then little by little: each piece is read before the next
-    // is sent.
-    peer.send(&record(STDIN, 1, &[b'x'; 32_000]).repeat(8));
-    for _ in 0..100 {
+    peer.send(&record(STDIN, 1, &[b'x'; 32_000]).repeat(at_once / 32_000));
+    for _ in 0..pieces {
         peer.send(&record(STDIN, 1, &[b'x'; 2048]));
         peer.send(&record(GET_VALUES, 0, &[]));
         let answer = peer.read_record().expect("an answer");
         assert_eq!(answer.kind, GET_VALUES_RESULT);
     }
     peer.send(&record(STDIN, 1, &[]));
-    begin_reading.notify_one();
+    read.notify_one();
     let answer = peer.answer(1).text();
-    let numbers = answer.split_once(' ').expect("two numbers");
-    let numbers = [numbers.0, numbers.1];
-    let [sent, kept] = numbers.map(|number| number.parse::<usize>().expect("a number"));
-    assert_eq!(sent, 8 * 32_000 + 100 * 2048);
+    let (sent, kept) = answer.split_once(' ').expect("two numbers");
+    [sent, kept].map(|number| number.parse().expect("a number"))
+}
+
+fn a_body_that_trickles_keeps_little_beside_it() -> Outcome {
+    let read = Arc::new(Notify::new());
+    let local = Local::serve(weighing(read.clone()));
+    let [sent, kept] = trickle(&mut local.connect(), 256_000, 100, &read);
+    assert_eq!(sent, 256_000 + 100 * 2048);
     assert!(kept < 3 * sent, "{kept} bytes for {sent}");
+    Ok(())
+}
+
+fn an_idle_connection_keeps_no_large_buffer() -> Outcome {
+    let read = Arc::new(Notify::new());
+    let local = Local::serve(weighing(read.clone()));
+    let mut peer = local.connect();
+    trickle(&mut peer, 256_000, 8, &read);
+    // What comes then is read into small ones, one after the other.
+    let [sent, kept] = trickle(&mut peer, 0, 8, &read);
+    assert_eq!(sent, 8 * 2048);
+    assert!(
+        (sent / 2..3 * sent).contains(&kept),
+        "{kept} bytes for {sent}"
+    );
     Ok(())
 }
 

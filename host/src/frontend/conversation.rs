@@ -73,6 +73,8 @@ pub(super) struct Conversation<'h> {
     pub(super) input: Input,
     /// What the next read asks for.
     pub(super) read_bytes: usize,
+    /// Whether it asked for more since the connection was idle.
+    pub(super) has_grown: bool,
     pub(super) waits: Waits,
     /// Whether a refusal was logged: one line a connection is enough.
     has_refused: bool,
@@ -105,6 +107,7 @@ impl<'h> Conversation<'h> {
             exchanges: Vec::new(),
             input: Input::Open,
             read_bytes: READ_BYTES_MIN,
+            has_grown: false,
             waits: Waits::new(options.limits),
             has_refused: false,
             stop: [stop.cancelled_owned()].into_iter().collect(),
@@ -192,6 +195,7 @@ impl<'h> Conversation<'h> {
             Poll::Ready(Ok(bytes)) => {
                 if bytes == asked {
                     self.read_bytes = (self.read_bytes * READ_STEP).min(READ_BYTES_MAX);
+                    self.has_grown = true;
                 } else if bytes < self.read_bytes / READ_STEP {
                     self.read_bytes = (self.read_bytes / READ_STEP).max(READ_BYTES_MIN);
                 }

@@ -34,9 +34,10 @@ impl Conversation<'_> {
         let is_parting = is_idle && self.stopping;
         self.waits.set(Wait::Parting, is_parting && self.has_begun);
         self.waits.set(Wait::First, is_parting && !self.has_begun);
-        if is_idle && self.read_bytes > READ_BYTES_MIN && self.connection.input().is_empty() {
+        if is_idle && self.has_grown && self.connection.input().is_empty() {
             // The buffer of a large upload is not kept for an idle connection.
             self.read_bytes = READ_BYTES_MIN;
+            self.has_grown = false;
             *self.connection.input() = BytesMut::new();
         }
     }
