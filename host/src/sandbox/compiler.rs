@@ -223,16 +223,15 @@ mod tests {
 
     #[test]
     fn who_takes_too_long_or_complains_is_told_of() {
-        let compiler = |script: &str| {
-            Compiler::new("/bin/sh", ["-c", script]).time_max(Duration::from_millis(100))
-        };
-        let late = compiler("exec sleep 1000").run(true, b"x");
+        let compiler = |script: &str| Compiler::new("/bin/sh", ["-c", script]);
+        let late = compiler("exec sleep 1000").time_max(Duration::from_millis(100));
+        let late = late.run(true, b"x");
         assert!(late.expect_err("late").contains("longer than"));
         let wrong = compiler("echo first >&2; echo wrong >&2; exit 1").run(true, b"x");
         assert_eq!(wrong, Err("wrong".to_owned()));
         // More than a pipe takes, before the code ends.
         let long = "head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1";
-        let long = Compiler::new("/bin/sh", ["-c", long]).run(true, b"x");
+        let long = compiler(long).run(true, b"x");
         assert_eq!(long, Err("x".repeat(COMPLAINT_BYTES_MAX as usize)));
         let large = Compiler {
             artifact_bytes_max: 1000,
