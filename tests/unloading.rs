@@ -1,12 +1,15 @@
-//! What is left of applications that nobody asks any more.
+//! What is left in memory of loading applications, and of unloading them.
 
 use std::fs;
 
 use crate::support::guest_build::guest;
-use crate::support::hosting::Hosted;
+use crate::support::hosting::{Hosted, saying};
 use crate::support::{Outcome, wait_until};
 
-tests![memory_is_given_back_however_shortly_they_were_loaded];
+tests![
+    memory_is_given_back_however_shortly_they_were_loaded,
+    what_loading_a_large_file_took_is_given_back,
+];
 
 /// More than enough to tell their memory from what else the server takes.
 const APPS: usize = 300;
@@ -46,6 +49,33 @@ fn memory_is_given_back_however_shortly_they_were_loaded() -> Outcome {
     wait_until("all are unloaded", || unloaded() == APPS);
     wait_until("most of their memory is given back", || {
         anonymous(server) < before + (loaded - before) / 2
+    });
+    Ok(())
+}
+
+/// The bytes of a section that nobody reads.
+const LARGE: usize = 32 * 1024 * 1024;
+
+fn what_loading_a_large_file_took_is_given_back() -> Outcome {
+    let config = "[app.a]\nfile = \"app.wasm\"\nroutes = [\"/\"]\n[socket.s]\nunix = \"s\"\n";
+    let mut large = wat::parse_str(saying("one")).expect("valid");
+    // A custom section: its size in LEB128, and its name, "x".
+    large.push(0);
+    let size = LARGE + 2;
+    large.extend((0..4).map(|index| {
+        let bits = (size >> (7 * index)) as u8 & 0x7f;
+        if index < 3 { bits | 0x80 } else { bits }
+    }));
+    large.extend(b"\x01x");
+    large.resize(large.len() + LARGE, 7);
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("app.wasm"), large).expect("written");
+    let hosted = Hosted::serve_folder(folder, config, &["s"]);
+    let server = hosted.program.id();
+    let before = anonymous(server);
+    assert_eq!(hosted.ask("s", "/", &[]).text(), "one");
+    wait_until("the file's bytes are given back", || {
+        anonymous(server) < before + LARGE as u64 / 2
     });
     Ok(())
 }

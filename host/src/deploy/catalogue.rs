@@ -56,8 +56,8 @@ pub(super) struct Shared {
     pub(super) waiting: Semaphore,
     pub(super) retired: Retired,
     pub(super) rounds: Rounds,
-    /// How many versions were.
-    pub(super) given_up: AtomicU64,
+    /// How many versions came and went.
+    pub(super) turnover: AtomicU64,
     started: Instant,
     tenants: Mutex<HashMap<String, Weak<Share>>>,
     filled: Mutex<Vec<Weak<Place>>>,
@@ -90,7 +90,7 @@ impl Catalogue {
             waiting: Semaphore::new(WAITING_MAX),
             retired: Retired::default(),
             rounds: Rounds::default(),
-            given_up: AtomicU64::new(0),
+            turnover: AtomicU64::new(0),
             started: Instant::now(),
             tenants: Mutex::default(),
             filled: Mutex::default(),
@@ -183,10 +183,11 @@ impl Catalogue {
         places.iter().filter(|place| place.is_filled()).count()
     }
 
-    /// How many versions of applications were unloaded or replaced so far. What
-    /// they took is free when the last of their requests has ended.
-    pub fn given_up(&self) -> u64 {
-        self.0.given_up.load(Ordering::Relaxed)
+    /// How many versions of applications were loaded, and how many given up, in
+    /// sum. Both leave memory that is free: what loading took, and what they took
+    /// themselves when the last of their requests has ended.
+    pub fn turnover(&self) -> u64 {
+        self.0.turnover.load(Ordering::Relaxed)
     }
 
     /// Waits until no request is running any more, on versions that were

@@ -66,7 +66,7 @@ struct Filling {
 
 impl Drop for Filling {
     fn drop(&mut self) {
-        self.shared.given_up.fetch_add(1, Ordering::Relaxed);
+        self.shared.turnover.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -332,6 +332,7 @@ impl Place {
             state.refused = None;
             self.current.swap(Some(Arc::new(filling)))
         };
+        self.shared.turnover.fetch_add(1, Ordering::Relaxed);
         self.shared.note_filled(self);
         match before {
             Some(before) => {

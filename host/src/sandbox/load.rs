@@ -43,6 +43,8 @@ pub(super) fn read_file(file: &File, shown: &str) -> Result<Vec<u8>, SetupError>
     }
     let mut bytes = Vec::new();
     if meta.len() <= FILE_BYTES_MAX {
+        // All at once: to grow would take twice as much, and to copy it.
+        bytes.reserve_exact(meta.len() as usize + 1);
         file.take(FILE_BYTES_MAX + 1)
             .read_to_end(&mut bytes)
             .map_err(cannot)?;

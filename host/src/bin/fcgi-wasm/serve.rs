@@ -15,7 +15,7 @@ use crate::accounts::{group_id, user_id};
 use crate::args::{Places, Serve};
 use crate::observing::{Observing, Wanted};
 use crate::signals::{Signals, Wish};
-use crate::{engine, hosting, log, starter, systemd};
+use crate::{engine, hosting, log, memory, starter, systemd};
 
 pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     let fastcgi = starter::sockets()?;
@@ -108,6 +108,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         tracing::info!("for development: http://{listener}/");
         server = server.listen(listener, http.clone());
     }
+    let thrift = tokio::spawn(memory::give_back(catalogue.clone()));
     systemd::ready(&format!("serving {name}"));
     systemd::start_watchdog();
     observing.set_readiness(Readiness::Ready);
@@ -119,6 +120,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         served = server.run_until(stop) => served?,
         () = hosting::keep_fresh(&catalogue, &files, &reload, args.watch) => {}
     }
+    thrift.abort();
     hosting::drain(&catalogue, args.drain_timeout).await;
     observing.flush();
     Ok(())
