@@ -13,6 +13,7 @@ use crate::support::web_server::*;
 
 tests![
     files_are_there_by_dir_only,
+    links_do_not_lead_out_of_a_folder,
     folders_that_are_none_are_a_setup_error,
     variables_are_there_by_env_only,
     sockets_connect_by_allow_net_only,
@@ -70,6 +71,51 @@ fn files_are_there_by_dir_only() -> Outcome {
     assert!(!refused.contains("written"), "{refused}");
     let kept = fs::read_to_string(folder.path().join("note"));
     assert_eq!(kept.expect("read"), "of the host");
+    Ok(())
+}
+
+/// The guest makes a link, and a file of the host's is read through it by others.
+fn links_do_not_lead_out_of_a_folder() -> Outcome {
+    let outer = tempfile::tempdir().expect("a folder");
+    let folder = outer.path().join("granted");
+    fs::create_dir(&folder).expect("made");
+    fs::write(outer.path().join("secret"), "of the host").expect("written");
+    let grant = format!("{}::/data", folder.display());
+    let app = outer.path().join("links.wat");
+    fs::write(
+        &app,
+        "(module
+            (import \"wasi_snapshot_preview1\" \"path_symlink\"
+                (func $link (param i32 i32 i32 i32 i32) (result i32)))
+            (import \"wasi_snapshot_preview1\" \"fd_write\"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export \"memory\") 1)
+            (data (i32.const 8) \"\\10\\00\\00\\00\\0d\\00\\00\\00\")
+            (data (i32.const 16) \"Status: 204\\n\\n\")
+            (data (i32.const 64) \"../secret\") (data (i32.const 96) \"out\")
+            (data (i32.const 128) \"/etc/passwd\") (data (i32.const 160) \"far\")
+            (func (export \"_start\")
+                (if (call $link (i32.const 64) (i32.const 9) (i32.const 3)
+                    (i32.const 96) (i32.const 3)) (then unreachable))
+                (if (i32.eqz (call $link (i32.const 128) (i32.const 11) (i32.const 3)
+                    (i32.const 160) (i32.const 3))) (then unreachable))
+                (drop (call $write
+                    (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))",
+    )
+    .expect("written");
+    let program = Program::serve(&app, &["--dir", &grant]);
+    let answer = program.ask(&get(1, "/", false));
+    assert_eq!(answer.status(), 204, "{answer:?}");
+    let link = fs::read_to_string(folder.join("out"));
+    assert_eq!(link.expect("it leads out"), "of the host");
+    std::os::unix::fs::symlink("/proc/self", folder.join("proc")).expect("a link");
+
+    let program = Program::serve(&guest("naughty-cgi")?, &["--dir", &grant]);
+    for path in ["out", "proc/environ", "proc/root/etc/passwd"] {
+        let answer = program.ask(&get(1, &format!("/read/data/{path}"), false));
+        let text = answer.text();
+        assert!(!text.starts_with("read "), "{path}: {text}");
+    }
     Ok(())
 }
 
