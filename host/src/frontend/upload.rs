@@ -13,6 +13,11 @@ use crate::message::{Body, BodyError, BodySender, PIPE_BYTES, RequestBody};
 /// until the handler reads: FastCGI has no flow control by request.
 const SHARED_ROOM_BYTES: usize = 1024 * 1024;
 
+/// How much of it the uploads of this process may have beyond what fits into a
+/// pipe, bytes, all together: thousands of requests may wait for a place to run,
+/// each with its body. Once that is taken, others have their pipe.
+const ROOMS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// How much the uploads of this process may hold beyond their rooms, bytes, all
 /// together: while a response is held back until its request's body is here,
 /// the body is read ahead of its handler. As much as one instance may have.
@@ -21,8 +26,9 @@ const AHEAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// In what steps an upload takes of that whose length is not known, bytes.
 const AHEAD_STEP_BYTES: usize = 1024 * 1024;
 
-/// What they hold of it.
-static AHEAD_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// What they hold of both.
+static ROOMS: Pot = Pot::of(ROOMS_BYTES_MAX);
+static AHEAD: Pot = Pot::of(AHEAD_BYTES_MAX);
 
 /// A request's body (or a filter's file), measured against its announced
 /// length (FastCGI §6.2: fewer bytes than CONTENT_LENGTH are an error, more
@@ -31,9 +37,10 @@ pub(super) struct Upload {
     state: State,
     announced: Option<u64>,
     received: u64,
-    /// How much may wait for the handler.
-    room_bytes: usize,
-    ahead: Ahead,
+    /// How much may wait for the handler at most, and what is beyond its pipe.
+    room_bytes_max: usize,
+    beyond: Share,
+    ahead: Share,
 }
 
 enum State {
@@ -53,11 +60,12 @@ impl Upload {
             state: State::Early(VecDeque::new()),
             announced,
             received: 0,
-            room_bytes: match keep_conn {
+            room_bytes_max: match keep_conn {
                 true => SHARED_ROOM_BYTES,
                 false => PIPE_BYTES,
             },
-            ahead: Ahead(0),
+            beyond: Share::of(&ROOMS),
+            ahead: Share::of(&AHEAD),
         }
     }
 
@@ -67,8 +75,9 @@ impl Upload {
             state: State::EarlyEnd(VecDeque::new(), Ok(())),
             announced: None,
             received: 0,
-            room_bytes: 0,
-            ahead: Ahead(0),
+            room_bytes_max: 0,
+            beyond: Share::of(&ROOMS),
+            ahead: Share::of(&AHEAD),
         }
     }
 
@@ -139,7 +148,12 @@ impl Upload {
 
     /// Whether so much waits that no more should be read.
     pub(super) fn is_full(&self) -> bool {
-        matches!(&self.state, State::Open(sender) if sender.waiting() >= self.room_bytes + self.ahead.0)
+        matches!(&self.state, State::Open(sender) if sender.waiting() >= self.room_bytes())
+    }
+
+    /// How much may wait now.
+    fn room_bytes(&self) -> usize {
+        PIPE_BYTES + self.beyond.bytes + self.ahead.bytes
     }
 
     /// Makes more room, if more may wait than now does: the handler's answer is
@@ -159,7 +173,8 @@ impl Upload {
     /// body came too slowly to be waited for.
     pub(super) fn give_back(&mut self) {
         if let State::Open(sender) = &self.state {
-            let filled = sender.waiting().saturating_sub(self.room_bytes);
+            let room = PIPE_BYTES + self.beyond.bytes;
+            let filled = sender.waiting().saturating_sub(room);
             self.ahead.shrink(filled);
         }
     }
@@ -172,10 +187,14 @@ impl Upload {
 
     /// Ready unless so much waits that no more should be read.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_full() && PIPE_BYTES + self.beyond.bytes < self.room_bytes_max {
+            self.beyond.grow(PIPE_BYTES);
+        }
+        let room_bytes = self.room_bytes();
         let State::Open(sender) = &mut self.state else {
             return Poll::Ready(());
         };
-        match sender.poll_below(self.room_bytes + self.ahead.0, cx) {
+        match sender.poll_below(room_bytes, cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(_)) => {
@@ -186,33 +205,51 @@ impl Upload {
     }
 }
 
-/// One upload's share of what may be held ahead, bytes.
-struct Ahead(usize);
+/// What all uploads have together.
+struct Pot {
+    used: AtomicUsize,
+    bytes_max: usize,
+}
 
-impl Ahead {
+impl Pot {
+    const fn of(bytes_max: usize) -> Self {
+        let used = AtomicUsize::new(0);
+        Self { used, bytes_max }
+    }
+}
+
+/// One upload's share of that.
+struct Share {
+    pot: &'static Pot,
+    bytes: usize,
+}
+
+impl Share {
+    fn of(pot: &'static Pot) -> Self {
+        Self { pot, bytes: 0 }
+    }
+
     /// Takes so much more, if there is as much.
     fn grow(&mut self, bytes: usize) {
         let take = |held: usize| {
             let more = held.checked_add(bytes)?;
-            (more <= AHEAD_BYTES_MAX).then_some(more)
+            (more <= self.pot.bytes_max).then_some(more)
         };
-        if AHEAD_BYTES
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
-        {
-            self.0 += bytes;
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        if self.pot.used.fetch_update(success, failure, take).is_ok() {
+            self.bytes += bytes;
         }
     }
 
     /// Keeps no more than so much.
     fn shrink(&mut self, bytes: usize) {
-        let more = self.0.saturating_sub(bytes);
-        AHEAD_BYTES.fetch_sub(more, Ordering::Relaxed);
-        self.0 -= more;
+        let more = self.bytes.saturating_sub(bytes);
+        self.pot.used.fetch_sub(more, Ordering::Relaxed);
+        self.bytes -= more;
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Share {
     fn drop(&mut self) {
         self.shrink(0);
     }
@@ -221,6 +258,31 @@ impl Drop for Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Sends until no more should be read. How much waits then.
+    fn fill(upload: &mut Upload) -> usize {
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        while upload.poll_room(cx).is_ready() {
+            upload.push(Bytes::from_static(&[0; 64 * 1024]));
+        }
+        let State::Open(sender) = &upload.state else {
+            return 0;
+        };
+        sender.waiting()
+    }
+
+    #[test]
+    fn rooms_are_bounded_together_and_given_back() {
+        let mut uploads: Vec<_> = (0..1000).map(|_| Upload::new(None, true)).collect();
+        let _bodies: Vec<_> = uploads.iter_mut().map(Upload::open).collect();
+        assert_eq!(fill(&mut uploads[0]), SHARED_ROOM_BYTES);
+        let all: usize = uploads.iter_mut().map(fill).sum();
+        assert_eq!(all, 1000 * PIPE_BYTES + ROOMS_BYTES_MAX);
+        drop(uploads.drain(..500));
+        let mut next = Upload::new(None, true);
+        let _body = next.open();
+        assert_eq!(fill(&mut next), SHARED_ROOM_BYTES);
+    }
 
     #[test]
     fn what_is_read_ahead_is_bounded_and_given_back() {
@@ -235,9 +297,9 @@ mod tests {
             upload.push(vec![0; AHEAD_STEP_BYTES].into());
             upload.read_ahead();
         }
-        let ahead = upload.ahead.0;
+        let ahead = upload.ahead.bytes;
         assert!(ahead > AHEAD_STEP_BYTES && ahead <= AHEAD_BYTES_MAX);
-        assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX);
+        assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX);
         // Another one gets room for all of it, or none.
         let mut other = Upload::new(Some(AHEAD_BYTES_MAX as u64), false);
         let _other_body = other.open();
@@ -245,15 +307,15 @@ mod tests {
         other.read_ahead();
         assert!(other.is_full() && other.may_fit());
         drop(upload);
-        assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX - ahead);
+        assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX - ahead);
         other.read_ahead();
         assert!(!other.is_full());
         // What it took and has not filled it gives back when nobody waits for it.
         other.push(vec![0; AHEAD_STEP_BYTES].into());
         assert!(!other.is_full());
         other.give_back();
-        assert_eq!(other.ahead.0, AHEAD_STEP_BYTES);
-        assert!(AHEAD_BYTES.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX / 2);
+        assert_eq!(other.ahead.bytes, AHEAD_STEP_BYTES);
+        assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX / 2);
         assert!(other.is_full());
     }
 }
