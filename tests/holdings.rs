@@ -38,7 +38,8 @@ fn sockets_of_a_tenant_are_limited() -> Outcome {
     first.send(&held_at(NOISY, "/sockets/60"));
     assert_eq!(first.read_record().expect("it runs").kind, STDOUT);
     two.is_over("/sockets/60", "descriptors of tenant noisy");
-    assert!(two.noisy.standing().descriptors >= 60);
+    // They are counted at each sixteenth call.
+    assert!(two.noisy.standing().descriptors > 60 - 16);
     release(first);
     wait_until("all is given back", || {
         two.noisy.standing() == Standing::default()
