@@ -30,6 +30,14 @@ fn compiler(server: u32) -> Option<Pid> {
     children.and_then(Pid::from_raw)
 }
 
+/// How nice a process is; the highest is 19.
+fn niceness(process: u32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("running");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name");
+    let nice = fields.split(' ').nth(16).expect("a field");
+    nice.parse().expect("a number")
+}
+
 fn nobody_waits_for_another_tenants_new_version() -> Outcome {
     let config = |more: &str, route: &str| {
         format!(
@@ -58,6 +66,9 @@ fn nobody_waits_for_another_tenants_new_version() -> Outcome {
     });
     let compiler = found.expect("found");
     kill_process(compiler, Signal::STOP).expect("stopped");
+    let process = u32::try_from(compiler.as_raw_nonzero().get()).expect("over 0");
+    let server = niceness(hosted.program.id());
+    assert_eq!(niceness(process), (server + 10).min(19));
 
     wait_until("the other tenant has changed", || {
         ask("after.example") == "one"

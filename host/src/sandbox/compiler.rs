@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
 use rustix::process::{pidfd_open, pidfd_send_signal, set_parent_process_death_signal, setrlimit};
 
-use super::background::give_way;
+use super::background::{give_way, is_background};
 
 /// How much compiled code is taken from a compiler, bytes: it is held in memory
 /// until it is written. CPython with Django has 60 MB; a component is compiled to
@@ -131,6 +131,7 @@ impl Compiler {
     ) -> io::Result<(Vec<u8>, String)> {
         let task = Task {
             is_pooled,
+            gives_way: is_background(),
             seconds: self.time_max.as_secs().max(1),
             memory_bytes: self.memory_bytes_max,
         };
@@ -176,18 +177,21 @@ fn pid_of(child: &Child) -> Option<Pid> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) is_pooled: bool,
+    /// Whether the thread that started the process did, so that it does by itself.
+    gives_way: bool,
     seconds: u64,
     memory_bytes: u64,
 }
 
 impl Task {
-    const BYTES: usize = 17;
+    const BYTES: usize = 18;
 
     fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[0] = self.is_pooled.into();
-        bytes[1..9].copy_from_slice(&self.seconds.to_le_bytes());
-        bytes[9..].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes[1] = self.gives_way.into();
+        bytes[2..10].copy_from_slice(&self.seconds.to_le_bytes());
+        bytes[10..].copy_from_slice(&self.memory_bytes.to_le_bytes());
         bytes
     }
 
@@ -198,8 +202,9 @@ impl Task {
         let number = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
         let task = Self {
             is_pooled: bytes[0] != 0,
-            seconds: number(&bytes[1..9]),
-            memory_bytes: number(&bytes[9..]),
+            gives_way: bytes[1] != 0,
+            seconds: number(&bytes[2..10]),
+            memory_bytes: number(&bytes[10..]),
         };
         let limit = |most: u64, least: u64| Rlimit {
             current: Some(least),
@@ -212,7 +217,9 @@ impl Task {
         setrlimit(Resource::Core, limit(0, 0))?;
         // It is of no use without its parent.
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        give_way();
+        if !task.gives_way {
+            give_way();
+        }
         Ok(task)
     }
 }
