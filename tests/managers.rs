@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -229,7 +229,10 @@ fn conformance_77_systemd_socket_activate_names_its_sockets() -> Outcome {
     activate.arg("--log").arg(started.path("log"));
     activate.stderr(Stdio::null());
     started.start(activate)?;
-    wait_until("it listens", || started.socket().exists());
+    // Its socket has a name before it listens.
+    wait_until("it listens", || {
+        UnixStream::connect(started.socket()).is_ok()
+    });
     assert_eq!(started.ask(&get(1, "/", false)).status(), 200);
     started.wait_for_log("(socket shop of systemd)");
     started.signal(Signal::TERM, false);
