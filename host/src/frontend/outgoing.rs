@@ -2,12 +2,9 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-/// Pieces below this are copied together, bytes, as in the pipe that they came
-/// through: a guest may write them one byte at a time, and an entry for each
-/// would be many times as large as what it holds.
-const COPY_BYTES_MAX: usize = 2 * 1024;
+use crate::message::Pieces;
 
 /// How many pieces there may be before small ones are copied together: most
 /// responses are a head and a piece or two, and leave at once.
@@ -16,9 +13,7 @@ const FEW_PIECES: usize = 16;
 /// The part of a response that waits to leave.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    pieces: VecDeque<Bytes>,
-    /// Small pieces that came after those.
-    tail: BytesMut,
+    pieces: Pieces,
     bytes: usize,
     /// How much of the announced length is to come.
     pub(super) to_come: Option<u64>,
@@ -27,13 +22,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub(super) fn push(&mut self, piece: Bytes) {
         self.bytes += piece.len();
-        let is_among_many = self.pieces.len() >= FEW_PIECES;
-        if piece.len() < COPY_BYTES_MAX && is_among_many {
-            self.tail.extend_from_slice(&piece);
-        } else {
-            self.close_tail();
-            self.pieces.push_back(piece);
-        }
+        self.pieces.push(piece, FEW_PIECES);
     }
 
     /// How many bytes wait.
@@ -43,21 +32,13 @@ impl Outgoing {
 
     /// All that waits, for the first `bytes` of it to be taken out.
     pub(super) fn take(&mut self, bytes: usize) -> &mut VecDeque<Bytes> {
-        self.close_tail();
         self.bytes -= bytes;
-        &mut self.pieces
+        self.pieces.all()
     }
 
     /// A copy of what waits.
     pub(super) fn pieces(&mut self) -> VecDeque<Bytes> {
-        self.close_tail();
-        self.pieces.clone()
-    }
-
-    fn close_tail(&mut self) {
-        if !self.tail.is_empty() {
-            self.pieces.push_back(self.tail.split().freeze());
-        }
+        self.pieces.all().clone()
     }
 }
 

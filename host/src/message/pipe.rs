@@ -1,21 +1,17 @@
 //! A bounded pipe of bytes between the task that has a body and the one that
 //! wants it.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+
+use super::pieces::Pieces;
 
 /// About how many bytes wait in a pipe before its sender has to: twice what
 /// one read from a socket brings, so that both sides can be busy at once.
 pub const PIPE_BYTES: usize = 128 * 1024;
-
-/// Pieces below this are copied together, bytes. A piece refers to the buffer
-/// it was read into and keeps all of that alive, which is no loss only while
-/// the piece is a good part of it.
-const COPY_BYTES_MAX: usize = 2 * 1024;
 
 /// The reader of a body is gone: nobody wants the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +37,7 @@ pub(super) struct Receiver<E> {
 
 #[derive(Debug)]
 struct State<E> {
-    pieces: VecDeque<Bytes>,
-    /// Small pieces that came after those.
-    tail: BytesMut,
+    pieces: Pieces,
     bytes: usize,
     end: Option<Result<(), E>>,
     sender_gone: bool,
@@ -57,8 +51,7 @@ struct State<E> {
 
 pub(super) fn pipe<E>() -> (BodySender<E>, Receiver<E>) {
     let shared = Arc::new(Mutex::new(State {
-        pieces: VecDeque::new(),
-        tail: BytesMut::new(),
+        pieces: Pieces::default(),
         bytes: 0,
         end: None,
         sender_gone: false,
@@ -101,13 +94,7 @@ impl<E> BodySender<E> {
             return;
         }
         state.bytes += bytes.len();
-        if bytes.len() < COPY_BYTES_MAX {
-            state.tail.extend_from_slice(&bytes);
-        } else {
-            let tail = state.tail.split().freeze();
-            state.pieces.extend((!tail.is_empty()).then_some(tail));
-            state.pieces.push_back(bytes);
-        }
+        state.pieces.push(bytes, 0);
         let waker = state.wants_bytes.take();
         drop(state);
         wake(waker);
@@ -179,10 +166,7 @@ impl<E> Drop for BodySender<E> {
 impl<E: From<Abandoned>> Receiver<E> {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, E>>> {
         let mut state = lock(&self.shared);
-        let piece = match state.pieces.pop_front() {
-            Some(piece) => piece,
-            None => state.tail.split().freeze(),
-        };
+        let piece = state.pieces.pop();
         if !piece.is_empty() {
             state.bytes -= piece.len();
             let waker = state.wants_room.take();
@@ -207,10 +191,7 @@ impl<E> Drop for Receiver<E> {
     fn drop(&mut self) {
         let mut state = lock(&self.shared);
         state.receiver_gone = true;
-        let dropped = (
-            std::mem::take(&mut state.pieces),
-            std::mem::take(&mut state.tail),
-        );
+        let dropped = std::mem::take(&mut state.pieces);
         let wakers = [state.wants_room.take(), state.wants_to_know.take()];
         drop(state);
         drop(dropped);

@@ -1,0 +1,45 @@
+//! Bytes that wait in the pieces in which they came.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+/// Pieces below this are copied together, bytes. A piece refers to the buffer
+/// it was read into and keeps all of that alive, which is no loss only while
+/// the piece is a good part of it; and an entry for each of a byte would be many
+/// times as large as what it holds.
+const COPY_BYTES_MAX: usize = 2 * 1024;
+
+/// In their order, small ones copied together.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    whole: VecDeque<Bytes>,
+    /// Small pieces that came after those.
+    tail: BytesMut,
+}
+
+impl Pieces {
+    /// Adds a piece. While there are fewer than `few` it stays as it is,
+    /// whatever its size.
+    pub(crate) fn push(&mut self, piece: Bytes, few: usize) {
+        if piece.len() < COPY_BYTES_MAX && self.whole.len() >= few {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.all().push_back(piece);
+        }
+    }
+
+    /// Takes the first one out, which is empty if there is none.
+    pub(crate) fn pop(&mut self) -> Bytes {
+        let first = self.whole.pop_front();
+        first.unwrap_or_else(|| self.tail.split().freeze())
+    }
+
+    /// All of them.
+    pub(crate) fn all(&mut self) -> &mut VecDeque<Bytes> {
+        if !self.tail.is_empty() {
+            self.whole.push_back(self.tail.split().freeze());
+        }
+        &mut self.whole
+    }
+}
