@@ -74,14 +74,12 @@ pub(super) fn code<'e>(
     engine.observers().noticed(notice);
     let runtime = engine.runtime(flavour)?;
     let wasmtime = &runtime.wasmtime;
-    let draft = engine.cache().and_then(|cache| {
-        let draft = cache.draft(wasmtime, tenant, bytes, &artifact)?;
-        let plain = engine.runtime(Flavour::Plain).ok()?;
-        Some(match flavour {
-            Flavour::Plain => draft,
-            Flavour::Concurrent => draft.and_not_for(&plain.wasmtime, bytes),
-        })
-    });
+    let cache = engine.cache();
+    let mut draft = cache.and_then(|cache| cache.draft(wasmtime, tenant, bytes, &artifact));
+    if flavour == Flavour::Concurrent {
+        let plain = engine.runtime(Flavour::Plain)?;
+        draft = draft.map(|draft| draft.and_not_for(&plain.wasmtime, bytes));
+    }
     let code = match &draft {
         Some(draft) => draft.load(wasmtime, kind),
         None => load_compiled(wasmtime, &artifact, kind),
