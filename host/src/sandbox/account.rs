@@ -1,13 +1,12 @@
 //! What an application or a tenant has spent of its budget by now.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::bucket::Bucket;
 use crate::message::{Fault, Journal};
 use crate::policy::Budget;
-use crate::told::{Told, besides};
+use crate::told::{ToldOf, besides};
 
 /// The names of the budgets, for programs and people alike.
 pub(super) const REQUESTS: &str = "requests";
@@ -48,7 +47,7 @@ pub(super) struct Account {
     cpu: Option<Bucket>,
     log: Bucket,
     /// What the log was told of, by the budgets' names.
-    told: Mutex<Vec<(&'static str, Told)>>,
+    told: ToldOf<&'static str>,
 }
 
 impl Account {
@@ -69,7 +68,7 @@ impl Account {
                 budget.log_bytes_per_second as f64,
                 budget.log_bytes_burst as f64,
             ),
-            told: Mutex::default(),
+            told: ToldOf::default(),
             budget: budget.clone(),
         }
     }
@@ -180,13 +179,7 @@ impl Account {
 
     /// Whether the log has not been told lately, and how often it was spared.
     fn is_news(&self, budget: &'static str) -> Option<u64> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = told.iter().position(|(known, _)| *known == budget);
-        let index = known.unwrap_or_else(|| {
-            told.push((budget, Told::default()));
-            told.len() - 1
-        });
-        told[index].1.is_news(1)
+        self.told.is_news(budget, 1)
     }
 }
 
@@ -272,7 +265,7 @@ mod tests {
         let other = Journal::new();
         account.exceeded(REQUESTS, "full".to_owned(), &other);
         assert!(!other.is_muted());
-        account.told.lock().expect("no panic")[0].1.pass_time();
+        account.told.pass_time();
         let later = account.exceeded(QUEUE, "full".to_owned(), &Journal::new());
         assert!(
             later
