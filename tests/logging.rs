@@ -6,12 +6,13 @@ use crate::support::guest_build::guest;
 use crate::support::hosting::Hosted;
 use crate::support::process::Program;
 use crate::support::web_server::*;
-use crate::support::{Outcome, Skip};
+use crate::support::{Outcome, Skip, wait_until};
 
 tests![
     conformance_22_log_lines_are_capped,
     an_applications_words_do_not_flood_or_forge_the_log,
     asking_for_what_nobody_serves_does_not_fill_the_log,
+    an_application_that_always_fails_does_not_fill_the_log,
     what_an_application_is_refused_does_not_fill_the_log,
     conformance_88_the_log_names_what_was_asked,
 ];
@@ -100,6 +101,49 @@ unix = \"b\"
     let told = |line: &&str| line.contains("WARN") && line.contains("no application is configured");
     let told = log.lines().filter(told).count();
     assert!((11..50).contains(&told), "{log}");
+    Ok(())
+}
+
+fn an_application_that_always_fails_does_not_fill_the_log() -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::copy(guest("naughty")?, folder.path().join("app.wasm")).expect("copied");
+    let config = "
+[app.noisy]
+file = \"app.wasm\"
+routes = [\"noisy.example/\"]
+[app.quiet]
+file = \"app.wasm\"
+routes = [\"quiet.example/\"]
+[socket.s]
+unix = \"s\"
+";
+    let hosted = Hosted::serve_folder(folder, config, &["s"]);
+    let ask = |host: &str, path: &str| {
+        let too_long = ("CONTENT_LENGTH", "5000000000");
+        let crashed = hosted.ask("s", path, &[("HTTP_HOST", host)]);
+        assert!(crashed.log().contains("crashed"), "{}", crashed.log());
+        let refused = hosted.ask("s", path, &[("HTTP_HOST", host), too_long]);
+        assert_eq!(refused.status(), 413);
+    };
+    for number in 0..60 {
+        ask("noisy.example", &format!("/trap/{number}"));
+    }
+    // Whoever fails for the first time is not taken for the other one.
+    ask("quiet.example", "/trap/quiet");
+    let program = &hosted.program;
+    for cause in ["the application crashed", " status=413 "] {
+        let lines = || {
+            let log = program.log();
+            let lines = log.lines().filter(|line| line.contains("WARN"));
+            let lines = lines.filter(|line| line.contains(cause));
+            lines.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        wait_until("the log is told", || {
+            lines().iter().any(|line| line.contains("/trap/quiet"))
+        });
+        let told = lines().len();
+        assert!((11..50).contains(&told), "{told} lines: {cause}");
+    }
     Ok(())
 }
 

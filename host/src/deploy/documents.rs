@@ -15,7 +15,7 @@ use super::safe_path::{self, Refused};
 use super::script;
 use super::slot::Slot;
 use super::stamp::Stamp;
-use crate::message::{BoxFuture, Fault, Handler, Request, Response};
+use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response};
 use crate::policy::Policy;
 use crate::sandbox::Tenant;
 
@@ -114,7 +114,8 @@ impl Handler for Documents {
         Box::pin(async move {
             let path = script::path(&request.params).map_err(Fault::NoSuchApp)?;
             let path = path.into_owned();
-            let found = self.0.find(&path).map_err(Fault::NoSuchApp)?;
+            let found = self.0.find(&path, &request.journal);
+            let found = found.map_err(Fault::NoSuchApp)?;
             script::split(&mut request.params, &path, &path[found.length..]);
             let stamp = found.stamp;
             let slot = found.root.slot(&self.0.catalogue, found.path);
@@ -124,7 +125,9 @@ impl Handler for Documents {
 }
 
 impl Shared {
-    fn find(&self, path: &[u8]) -> Result<Found<'_>, String> {
+    /// Which file answers. Whose the request is if its folder says so, and none
+    /// does, the journal learns: nobody else tells it.
+    fn find(&self, path: &[u8], journal: &Journal) -> Result<Found<'_>, String> {
         let shown = String::from_utf8_lossy(path);
         let within = self.roots.iter().find_map(|root| {
             let names = script::names(path, root.folder.as_os_str().as_bytes())?;
@@ -158,6 +161,9 @@ impl Shared {
                     break;
                 }
             }
+        }
+        if let Some(complaints) = &root.complaints {
+            journal.set_owner(complaints.owner.clone());
         }
         let root = root.folder.display();
         if script::candidates(&names).next().is_none() {

@@ -7,22 +7,23 @@ use std::time::{Instant, SystemTime};
 use ::http::StatusCode;
 
 use crate::message::{Asked, Fault, Journal, Observer, Observers, Params, Record, Role};
-use crate::told::{Told, besides};
+use crate::told::{Told, ToldOf, besides};
 
 /// What a request that was aborted before its answer is recorded with: nginx's
 /// "client closed request".
 const ABORTED: u16 = 499;
 
-/// How many faults that clients bring about by what they ask for, and how many
-/// notes, the log is told of at a time, of all that come by one socket: enough to
-/// see what is wrong.
+/// How many faults of one tenant's requests that have one kind of cause, and how
+/// many notes, the log is told of at a time, of all that come by one socket: enough
+/// to see what is wrong.
 const TOLD_MAX: u32 = 10;
 
 /// What the log was told lately of requests that came by one socket. Whoever likes
-/// can ask for what nobody serves.
+/// can ask for what nobody serves, and an application may fail each time.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    faults: Told,
+    /// By whose request it was, if that is known, and the cause.
+    faults: ToldOf<(Option<String>, &'static str)>,
     notes: Told,
 }
 
@@ -95,12 +96,7 @@ impl Report {
         let (cause, details) = lines
             .split_first()
             .map_or(("", &[][..]), |(cause, details)| (cause.as_str(), details));
-        let unsaid = match self.is_quiet || self.journal.is_muted() {
-            true => None,
-            false if is_of_client(fault) => self.news.faults.is_news(TOLD_MAX),
-            false => Some(0),
-        };
-        if let Some(unsaid) = unsaid {
+        if let Some(unsaid) = self.is_news(fault) {
             let besides = besides(unsaid);
             // The backtrace in lines of its own: logs are made of lines.
             tracing::warn!(request, ?method, ?path, %peer, status, ms, "{cause}{besides}");
@@ -115,6 +111,19 @@ impl Report {
             lines.join("\n")
         ));
         self.journal.fail(fault);
+    }
+
+    /// Whether the log is told of this fault, and of how many such ones it was not.
+    fn is_news(&self, fault: &Fault) -> Option<u64> {
+        if self.is_quiet || self.journal.is_muted() {
+            return None;
+        }
+        if matches!(fault, Fault::OverBudget { .. } | Fault::Unloadable(_)) {
+            // Who raises them mutes those that are no news.
+            return Some(0);
+        }
+        let tenant = self.journal.owner().map(|owner| owner.tenant.clone());
+        self.news.faults.is_news((tenant, fault.cause()), TOLD_MAX)
     }
 
     /// The head of the answer is known.
@@ -183,12 +192,6 @@ impl Drop for Report {
     }
 }
 
-/// Whether whoever asks can bring this fault about as often as he likes, and at
-/// nobody's expense.
-fn is_of_client(fault: &Fault) -> bool {
-    fault.status().is_client_error() || matches!(fault, Fault::UnknownRole(_))
-}
-
 fn asked(role: Role, params: &Params, journal: &Journal, witness: &Witness) -> Asked {
     let text = |name| params.text(name).unwrap_or_default();
     let path = match params.text("REQUEST_URI") {
@@ -216,4 +219,33 @@ fn asked(role: Role, params: &Params, journal: &Journal, witness: &Witness) -> A
     };
     asked.params = witness.observers.select(params);
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Owner;
+
+    #[test]
+    fn faults_are_told_by_whose_they_are_and_why() {
+        let witness = Witness {
+            peer: "peer".into(),
+            observers: Observers::default(),
+            news: Arc::default(),
+        };
+        let fail = |tenant: &str, fault: &Fault| {
+            let report = Report::new(Role::Responder, &Params::default(), &witness);
+            let (tenant, app) = (tenant.to_owned(), String::new());
+            report.journal().set_owner(Arc::new(Owner { tenant, app }));
+            report.is_news(fault)
+        };
+        let crash = Fault::Crashed("as asked".to_owned());
+        let told = (0..20).filter_map(|_| fail("noisy", &crash));
+        assert_eq!(told.collect::<Vec<_>>(), [0; TOLD_MAX as usize]);
+        let wrong = Fault::BadRequest("as asked".to_owned());
+        assert_eq!(fail("noisy", &wrong), Some(0));
+        assert_eq!(fail("quiet", &crash), Some(0));
+        witness.news.faults.pass_time();
+        assert_eq!(fail("noisy", &crash), Some(10));
+    }
 }

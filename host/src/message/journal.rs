@@ -125,7 +125,7 @@ impl Journal {
         let _ = self.owner.set(owner);
     }
 
-    /// Whose request it is, if it has come to an application.
+    /// Whose request it is, if that is known.
     pub fn owner(&self) -> Option<&Arc<Owner>> {
         self.owner.get()
     }

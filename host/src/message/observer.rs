@@ -39,7 +39,7 @@ pub struct Asked {
 pub struct Record {
     /// What was asked.
     pub asked: Arc<Asked>,
-    /// Whose it was, if it came to an application.
+    /// Whose it was, if that is known: if it came to an application, or a folder of one.
     pub owner: Option<Arc<Owner>>,
     /// From its beginning to the last of its answer, in so far as that is in
     /// the connection's buffer.

@@ -195,6 +195,7 @@ impl App {
 impl Handler for App {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Fault>> {
         Box::pin(async move {
+            request.journal.set_owner(self.0.customer.owner.clone());
             let deployment = match tighten(&self.0.policy, &request.params)? {
                 None => self.0.clone(),
                 Some(policy) => Arc::new(Deployment {
@@ -210,7 +211,6 @@ impl Handler for App {
 impl Deployment {
     async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
         let journal = request.journal.clone();
-        journal.set_owner(self.customer.owner.clone());
         let is_verdict =
             casting::cast(&self.name, self.world.as_ref(), &self.policy, &mut request)?;
         let bytes_max = self.policy.request_body_bytes_max;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::fault;
 use super::limits::Meter;
 use super::reply::Reply;
+use super::stdio::LINE_COST_BYTES;
 use crate::message::{Fault, Journal};
 use crate::policy::Policy;
 
@@ -32,7 +33,8 @@ impl Ending {
             Self::Returned(_) if reply.has_begun() => return reply.finish(),
             Self::Returned(_) => Fault::NoResponse("it set no status and wrote nothing".to_owned()),
         };
-        let bytes = fault.log_lines().iter().map(String::len).sum();
+        let lines = fault.log_lines();
+        let bytes = lines.iter().map(|line| line.len() + LINE_COST_BYTES).sum();
         if !meter.may_log(bytes) {
             journal.mute();
         }

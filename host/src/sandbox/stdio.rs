@@ -28,7 +28,7 @@ pub(super) const TOO_MUCH: &str = "it writes more than `check-write` has allowed
 
 /// What a line costs of the limit beside its bytes: the log adds the time, the
 /// request and more to each.
-const LINE_COST_BYTES: usize = 64;
+pub(super) const LINE_COST_BYTES: usize = 64;
 
 /// The standard output or error of one guest. Whole lines go to the server's
 /// log and to the request's journal, up to a limit that both share.
