@@ -12,6 +12,7 @@ tests![
     conformance_22_log_lines_are_capped,
     an_applications_words_do_not_flood_or_forge_the_log,
     asking_for_what_nobody_serves_does_not_fill_the_log,
+    what_is_wrong_with_connections_does_not_fill_the_log,
     an_application_that_always_fails_does_not_fill_the_log,
     what_an_application_is_refused_does_not_fill_the_log,
     conformance_88_the_log_names_what_was_asked,
@@ -101,6 +102,24 @@ unix = \"b\"
     let told = |line: &&str| line.contains("WARN") && line.contains("no application is configured");
     let told = log.lines().filter(told).count();
     assert!((11..50).contains(&told), "{log}");
+    Ok(())
+}
+
+fn what_is_wrong_with_connections_does_not_fill_the_log() -> Outcome {
+    let sockets = ["a", "b"];
+    let config = sockets.map(|name| format!("[socket.{name}]\nunix = \"{name}\"\n"));
+    let hosted = Hosted::serve(&config.concat(), &[], &sockets);
+    let break_protocol = |socket| {
+        let mut peer = hosted.connect(socket);
+        peer.send(b"GET / HTTP/1.1\r\n");
+        assert!(peer.is_gone());
+    };
+    (0..60).for_each(|_| break_protocol("a"));
+    let told = || hosted.program.log().matches("connection closed: ").count();
+    let before = told();
+    assert!((10..50).contains(&before), "{before} lines");
+    break_protocol("b");
+    wait_until("the other socket's is told", || told() > before);
     Ok(())
 }
 

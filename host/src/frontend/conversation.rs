@@ -67,7 +67,7 @@ pub(super) struct Conversation<'h> {
     options: &'h FastCgi,
     handler: &'h dyn Handler,
     pub(super) socket: Box<dyn Socket>,
-    witness: Witness,
+    pub(super) witness: Witness,
     pub(super) connection: Connection,
     pub(super) exchanges: Vec<Exchange<'h>>,
     pub(super) input: Input,
@@ -307,8 +307,10 @@ impl<'h> Conversation<'h> {
         match error.request() {
             Some(id) => self.refuse(id, fault),
             None => {
-                let peer = self.socket.peer();
-                tracing::warn!(%peer, "connection closed: {error}");
+                if let Some(besides) = self.witness.news.of_connection("protocol") {
+                    let peer = self.socket.peer();
+                    tracing::warn!(%peer, "connection closed: {error}{besides}");
+                }
             }
         }
         self.input = Input::Refused;

@@ -44,6 +44,7 @@ impl Conversation<'_> {
 
     pub(super) fn lose_patience(&mut self, wait: Wait) -> Result<(), Gone> {
         let peer = self.socket.peer();
+        let news = &self.witness.news;
         match wait {
             Wait::Parting | Wait::First => self.input = Input::Refused,
             Wait::Idle => {
@@ -51,21 +52,31 @@ impl Conversation<'_> {
                 self.input = Input::Refused;
             }
             Wait::Midway => {
-                tracing::info!(peer, "connection closed: a request never came to its end");
+                if let Some(besides) = news.of_connection("midway") {
+                    tracing::info!(
+                        peer,
+                        "connection closed: a request never came to its end{besides}"
+                    );
+                }
                 self.input = Input::Refused;
                 self.break_off_uploads();
             }
             Wait::Body => {
-                tracing::info!(
-                    peer,
-                    "the web server stopped sending a request's body, which counts as incomplete \
-                     (nginx does so when the answer has begun and our side was busy)"
-                );
+                if let Some(besides) = news.of_connection("body") {
+                    tracing::info!(
+                        peer,
+                        "the web server stopped sending a request's body, which counts as \
+                         incomplete (nginx does so when the answer has begun and our side was \
+                         busy){besides}"
+                    );
+                }
                 self.break_off_uploads();
             }
             Wait::Gap => self.exchanges.iter_mut().for_each(Exchange::release),
             Wait::Unsent => {
-                tracing::info!(peer, "connection closed: the peer takes no bytes");
+                if let Some(besides) = news.of_connection("unsent") {
+                    tracing::info!(peer, "connection closed: the peer takes no bytes{besides}");
+                }
                 return Err(Gone);
             }
             Wait::Stalled => self.give_up_stalled(),

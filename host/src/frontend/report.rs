@@ -25,6 +25,17 @@ pub(super) struct News {
     /// By whose request it was, if that is known, and the cause.
     faults: ToldOf<(Option<String>, &'static str)>,
     notes: Told,
+    /// By what is wrong with connections: a web server that does not get along with
+    /// us has as many as it likes, and its clients have some of it.
+    connections: ToldOf<&'static str>,
+}
+
+impl News {
+    /// What is added to the line about what is wrong with a connection, if the log
+    /// is told of it.
+    pub(super) fn of_connection(&self, what: &'static str) -> Option<String> {
+        self.connections.is_news(what, TOLD_MAX).map(besides)
+    }
 }
 
 /// Who is told of the requests on one connection, and whose they are.
