@@ -87,22 +87,23 @@ impl<'h> Exchange<'h> {
         witness: &Witness,
     ) -> Self {
         let report = Report::new(role, &params, witness);
+        let journal = report.journal().clone();
+        let upload = |length| Upload::new(length, keep_conn, journal.clone());
+        let none = || Upload::none(journal.clone());
         Self {
             id,
             role,
             stdin: match role {
                 // Some web servers send no stream, others an empty one.
-                Role::Authorizer => Upload::none(),
-                Role::Responder | Role::Filter => {
-                    Upload::new(cgi::content_length(&params), keep_conn)
-                }
+                Role::Authorizer => none(),
+                Role::Responder | Role::Filter => upload(cgi::content_length(&params)),
             },
             data: match role {
-                Role::Filter => Upload::new(cgi::data_length(&params).ok(), keep_conn),
-                Role::Responder | Role::Authorizer => Upload::none(),
+                Role::Filter => upload(cgi::data_length(&params).ok()),
+                Role::Responder | Role::Authorizer => none(),
             },
             asker: Asker::new(&params),
-            journal: report.journal().clone(),
+            journal,
             report,
             is_head: params.get("REQUEST_METHOD") == Some(b"HEAD"),
             stage: Stage::New(params),

@@ -11,6 +11,7 @@ mod linger;
 mod outgoing;
 mod patience;
 mod report;
+mod rooms;
 mod upload;
 mod verdict;
 mod waits;

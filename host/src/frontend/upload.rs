@@ -1,22 +1,23 @@
 //! One stream of a request on its way from the connection to the handler.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::message::{Body, BodyError, BodySender, PIPE_BYTES, RequestBody};
+use super::rooms::Room;
+use crate::message::{Body, BodyError, BodySender, Journal, PIPE_BYTES, RequestBody, Stage};
 
 /// How much of a body may wait where other requests may come behind it on the
 /// connection, bytes. Behind more than that they, and an abort, are not seen
 /// until the handler reads: FastCGI has no flow control by request.
 const SHARED_ROOM_BYTES: usize = 1024 * 1024;
 
-/// How much of it the uploads of this process may have beyond what fits into a
-/// pipe, bytes, all together: thousands of requests may wait for a place to run,
-/// each with its body. Once that is taken, others have their pipe.
-const ROOMS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// How much of a body is taken while its request waits for a place, bytes: as much
+/// as most forms have. Two thousand may wait, and their pipes took 256 MiB.
+const QUEUED_ROOM_BYTES: usize = 16 * 1024;
 
 /// How much the uploads of this process may hold beyond their rooms, bytes, all
 /// together: while a response is held back until its request's body is here,
@@ -26,8 +27,7 @@ const AHEAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// In what steps an upload takes of that whose length is not known, bytes.
 const AHEAD_STEP_BYTES: usize = 1024 * 1024;
 
-/// What they hold of both.
-static ROOMS: Pot = Pot::of(ROOMS_BYTES_MAX);
+/// What they hold of it.
 static AHEAD: Pot = Pot::of(AHEAD_BYTES_MAX);
 
 /// A request's body (or a filter's file), measured against its announced
@@ -37,9 +37,11 @@ pub(super) struct Upload {
     state: State,
     announced: Option<u64>,
     received: u64,
+    /// Whose it is, and how far that has come.
+    journal: Arc<Journal>,
     /// How much may wait for the handler at most, and what is beyond its pipe.
     room_bytes_max: usize,
-    beyond: Share,
+    beyond: Room,
     ahead: Share,
 }
 
@@ -55,28 +57,30 @@ enum State {
 
 impl Upload {
     /// A stream of which nothing came yet.
-    pub(super) fn new(announced: Option<u64>, keep_conn: bool) -> Self {
+    pub(super) fn new(announced: Option<u64>, keep_conn: bool, journal: Arc<Journal>) -> Self {
         Self {
             state: State::Early(VecDeque::new()),
             announced,
             received: 0,
+            journal,
             room_bytes_max: match keep_conn {
                 true => SHARED_ROOM_BYTES,
                 false => PIPE_BYTES,
             },
-            beyond: Share::of(&ROOMS),
+            beyond: Room::none(),
             ahead: Share::of(&AHEAD),
         }
     }
 
     /// No stream at all.
-    pub(super) fn none() -> Self {
+    pub(super) fn none(journal: Arc<Journal>) -> Self {
         Self {
             state: State::EarlyEnd(VecDeque::new(), Ok(())),
             announced: None,
             received: 0,
+            journal,
             room_bytes_max: 0,
-            beyond: Share::of(&ROOMS),
+            beyond: Room::none(),
             ahead: Share::of(&AHEAD),
         }
     }
@@ -153,7 +157,11 @@ impl Upload {
 
     /// How much may wait now.
     fn room_bytes(&self) -> usize {
-        PIPE_BYTES + self.beyond.bytes + self.ahead.bytes
+        let pipe_bytes = match self.journal.stage() {
+            Stage::Queued => QUEUED_ROOM_BYTES,
+            _ => PIPE_BYTES,
+        };
+        pipe_bytes + self.beyond.bytes() + self.ahead.bytes
     }
 
     /// Makes more room, if more may wait than now does: the handler's answer is
@@ -173,7 +181,7 @@ impl Upload {
     /// body came too slowly to be waited for.
     pub(super) fn give_back(&mut self) {
         if let State::Open(sender) = &self.state {
-            let room = PIPE_BYTES + self.beyond.bytes;
+            let room = PIPE_BYTES + self.beyond.bytes();
             let filled = sender.waiting().saturating_sub(room);
             self.ahead.shrink(filled);
         }
@@ -187,8 +195,8 @@ impl Upload {
 
     /// Ready unless so much waits that no more should be read.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_full() && PIPE_BYTES + self.beyond.bytes < self.room_bytes_max {
-            self.beyond.grow(PIPE_BYTES);
+        if self.is_full() && PIPE_BYTES + self.beyond.bytes() < self.room_bytes_max {
+            self.beyond.grow(PIPE_BYTES, &self.journal);
         }
         let room_bytes = self.room_bytes();
         let State::Open(sender) = &mut self.state else {
@@ -271,23 +279,30 @@ mod tests {
         sender.waiting()
     }
 
+    fn fresh(announced: Option<u64>, keep_conn: bool) -> Upload {
+        Upload::new(announced, keep_conn, Arc::default())
+    }
+
     #[test]
-    fn rooms_are_bounded_together_and_given_back() {
-        let mut uploads: Vec<_> = (0..1000).map(|_| Upload::new(None, true)).collect();
-        let _bodies: Vec<_> = uploads.iter_mut().map(Upload::open).collect();
-        assert_eq!(fill(&mut uploads[0]), SHARED_ROOM_BYTES);
-        let all: usize = uploads.iter_mut().map(fill).sum();
-        assert_eq!(all, 1000 * PIPE_BYTES + ROOMS_BYTES_MAX);
-        drop(uploads.drain(..500));
-        let mut next = Upload::new(None, true);
-        let _body = next.open();
-        assert_eq!(fill(&mut next), SHARED_ROOM_BYTES);
+    fn a_kept_connection_takes_more_and_less_while_its_request_is_queued() {
+        for (keep_conn, room) in [(true, SHARED_ROOM_BYTES), (false, PIPE_BYTES)] {
+            let mut running = fresh(None, keep_conn);
+            let _body = running.open();
+            assert_eq!(fill(&mut running), room);
+            let mut queued = fresh(None, keep_conn);
+            queued.journal.set_stage(Stage::Queued);
+            let _body = queued.open();
+            let less = fill(&mut queued);
+            assert!(less <= room - PIPE_BYTES + 64 * 1024, "{less} bytes");
+            queued.journal.set_stage(Stage::Computing);
+            assert_eq!(fill(&mut queued), room);
+        }
     }
 
     #[test]
     fn what_is_read_ahead_is_bounded_and_given_back() {
         let cx = &mut Context::from_waker(std::task::Waker::noop());
-        let mut upload = Upload::new(None, false);
+        let mut upload = fresh(None, false);
         let _body = upload.open();
         upload.push(vec![0; PIPE_BYTES].into());
         assert!(upload.poll_room(cx).is_pending());
@@ -301,7 +316,7 @@ mod tests {
         assert!(ahead > AHEAD_STEP_BYTES && ahead <= AHEAD_BYTES_MAX);
         assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX);
         // Another one gets room for all of it, or none.
-        let mut other = Upload::new(Some(AHEAD_BYTES_MAX as u64), false);
+        let mut other = fresh(Some(AHEAD_BYTES_MAX as u64), false);
         let _other_body = other.open();
         other.push(vec![0; PIPE_BYTES].into());
         other.read_ahead();
