@@ -7,7 +7,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::hosting::{Hosted, deploy, saying};
 use crate::support::{Outcome, wait_until};
 
-tests![nobody_waits_for_another_tenants_new_version];
+tests![
+    nobody_waits_for_another_tenants_new_version,
+    a_newer_configuration_does_not_wait_for_the_one_before,
+];
 
 /// An application that says this, and takes the compiler long enough to be found
 /// at work.
@@ -38,27 +41,29 @@ fn niceness(process: u32) -> i32 {
     nice.parse().expect("a number")
 }
 
-fn nobody_waits_for_another_tenants_new_version() -> Outcome {
-    let config = |more: &str, route: &str| {
-        format!(
-            "[server]\ncache = \"cache\"\n\
-             [tenant.alice]\n{more}[tenant.bob]\n{more}\
-             [app.slow]\nfile = \"slow.wasm\"\ntenant = \"alice\"\nroutes = [\"slow.example/\"]\n\
-             [app.quick]\nfile = \"quick.wasm\"\ntenant = \"bob\"\nroutes = [\"{route}\"]\n\
-             [socket.s]\nunix = \"s\"\n"
-        )
-    };
+/// The configuration of two tenants.
+fn config(more: &str, route: &str) -> String {
+    format!(
+        "[server]\ncache = \"cache\"\n\
+         [tenant.alice]\n{more}[tenant.bob]\n{more}\
+         [app.slow]\nfile = \"slow.wasm\"\ntenant = \"alice\"\nroutes = [\"slow.example/\"]\n\
+         [app.quick]\nfile = \"quick.wasm\"\ntenant = \"bob\"\nroutes = [\"{route}\"]\n\
+         [socket.s]\nunix = \"s\"\n"
+    )
+}
+
+fn serve() -> Hosted {
     let files = [("slow.wasm", "one"), ("quick.wasm", "one")];
-    let hosted = Hosted::serve(&config("", "before.example/"), &files, &["s"]);
-    let ask = |host: &str| hosted.ask("s", "/", &[("HTTP_HOST", host)]).text();
-    assert_eq!(ask("slow.example"), "one");
-    assert_eq!(ask("before.example"), "one");
+    Hosted::serve(&config("", "before.example/"), &files, &["s"])
+}
+
+/// Has a configuration read whose first tenant's new version takes the compiler
+/// for ever; which that is.
+fn reload_and_stop_compiler(hosted: &Hosted) -> Pid {
     let beside = hosted.folder.join("slow.new");
     fs::write(&beside, taking_long("second")).expect("written");
     fs::rename(beside, hosted.folder.join("slow.wasm")).expect("renamed");
-    let changed = config("max_concurrent = 7\n", "after.example/");
-    fs::write(hosted.folder.join("main.toml"), changed).expect("written");
-    hosted.program.signal(Signal::HUP);
+    reload(hosted, &config("max_concurrent = 7\n", "after.example/"));
     let mut found = None;
     wait_until("it compiles", || {
         found = compiler(hosted.program.id());
@@ -66,6 +71,20 @@ fn nobody_waits_for_another_tenants_new_version() -> Outcome {
     });
     let compiler = found.expect("found");
     kill_process(compiler, Signal::STOP).expect("stopped");
+    compiler
+}
+
+fn reload(hosted: &Hosted, config: &str) {
+    fs::write(hosted.folder.join("main.toml"), config).expect("written");
+    hosted.program.signal(Signal::HUP);
+}
+
+fn nobody_waits_for_another_tenants_new_version() -> Outcome {
+    let hosted = serve();
+    let ask = |host: &str| hosted.ask("s", "/", &[("HTTP_HOST", host)]).text();
+    assert_eq!(ask("slow.example"), "one");
+    assert_eq!(ask("before.example"), "one");
+    let compiler = reload_and_stop_compiler(&hosted);
     let process = u32::try_from(compiler.as_raw_nonzero().get()).expect("over 0");
     let server = niceness(hosted.program.id());
     assert_eq!(niceness(process), (server + 10).min(19));
@@ -77,6 +96,28 @@ fn nobody_waits_for_another_tenants_new_version() -> Outcome {
     wait_until("a file is replaced meanwhile", || {
         ask("after.example") == "second"
     });
+    assert_eq!(ask("slow.example"), "one", "it is not ready");
+    assert!(!hosted.program.log().contains("was read again"));
+    kill_process(compiler, Signal::CONT).expect("continued");
+    wait_until("it is ready", || ask("slow.example") == "second");
+    hosted.program.wait_for_log("was read again");
+    Ok(())
+}
+
+fn a_newer_configuration_does_not_wait_for_the_one_before() -> Outcome {
+    let hosted = serve();
+    let ask = |host: &str| hosted.ask("s", "/", &[("HTTP_HOST", host)]).text();
+    assert_eq!(ask("slow.example"), "one");
+    let compiler = reload_and_stop_compiler(&hosted);
+    // One that is refused does not end the change that is under way.
+    reload(&hosted, "[nonsense]");
+    hosted.program.wait_for_log("the configuration is refused");
+    wait_until("the other tenant has changed", || {
+        ask("after.example") == "one"
+    });
+    reload(&hosted, &config("max_concurrent = 8\n", "newest.example/"));
+    wait_until("the newest one counts", || ask("newest.example") == "one");
+    assert_ne!(ask("after.example"), "one");
     assert_eq!(ask("slow.example"), "one", "it is not ready");
     assert!(!hosted.program.log().contains("was read again"));
     kill_process(compiler, Signal::CONT).expect("continued");

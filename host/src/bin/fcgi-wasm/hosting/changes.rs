@@ -9,13 +9,13 @@ use fcgi_wasm::{Catalogue, Refreshed, Watcher};
 use tokio::sync::Notify;
 
 use super::folder_of;
-use super::host::Host;
+use super::host::{Host, Wish};
 use crate::args;
 use crate::observing::Observing;
 use crate::systemd;
 
 /// Looks after files, and reads the configuration anew each time that it is told
-/// to. Never ends.
+/// to. A change that takes long is given up for a newer one. Never ends.
 pub(super) async fn follow(
     host: &mut Host,
     path: &Path,
@@ -39,11 +39,16 @@ pub(super) async fn follow(
             () = changed(&watcher) => continue,
             () = reload.notified() => {}
         }
-        let mut reloading = pin!(host.reload(path, flags, observing));
-        loop {
-            tokio::select! {
-                () = reloading.as_mut() => break,
-                () = changed(&watcher) => catalogue.refresh_each(tell),
+        let mut wish = Wish::read(path, flags, observing);
+        while let Some(newest) = wish.take() {
+            let mut changing = pin!(host.change(newest, observing));
+            // Until it is done, or a newer one can take its place.
+            while wish.is_none() {
+                tokio::select! {
+                    () = changing.as_mut() => break,
+                    () = changed(&watcher) => catalogue.refresh_each(tell),
+                    () = reload.notified() => wish = Wish::read(path, flags, observing),
+                }
             }
         }
         systemd::reloaded();

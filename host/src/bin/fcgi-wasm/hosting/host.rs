@@ -17,7 +17,7 @@ use super::sockets::Sockets;
 use super::standing::Standing;
 use crate::args::{self, CacheArgs};
 use crate::config::{self, App, Plan, Server};
-use crate::observing::Observing;
+use crate::observing::{Observing, OpenLogs};
 use crate::{engine, log};
 
 pub(super) struct Host {
@@ -26,6 +26,37 @@ pub(super) struct Host {
     server: Server,
     standing: Standing,
     sockets: Sockets,
+}
+
+/// A configuration that was read and is to be changed over to.
+pub(super) struct Wish {
+    path: PathBuf,
+    plan: Plan,
+    logs: OpenLogs,
+}
+
+impl Wish {
+    /// Reads the configuration anew; says why if it is refused.
+    pub(super) fn read(
+        path: &Path,
+        flags: &args::Observing,
+        observing: &Observing,
+    ) -> Option<Self> {
+        let read = || {
+            let plan = config::load(path)?;
+            let logs = observing.prepare(plan.wanted.clone().with(flags))?;
+            let path = path.to_owned();
+            Ok(Self { path, plan, logs })
+        };
+        read().inspect_err(refuse).ok()
+    }
+}
+
+fn refuse(error: &anyhow::Error) {
+    tracing::error!("the configuration is refused, and the old one goes on:");
+    for line in format!("{error:#}").lines() {
+        tracing::error!("{line}");
+    }
 }
 
 impl Host {
@@ -68,34 +99,19 @@ impl Host {
         }
     }
 
-    /// Reads the configuration anew and changes over to it, or goes on as it is
-    /// and says why.
-    pub(super) async fn reload(
-        &mut self,
-        path: &Path,
-        flags: &args::Observing,
-        observing: &Observing,
-    ) {
-        let changed = async {
-            let plan = config::load(path)?;
-            let log = plan.log.clone();
-            let logs = observing.prepare(plan.wanted.clone().with(flags))?;
-            self.apply(plan).await?;
-            observing.change(logs);
-            Ok(log)
-        };
-        match changed.await {
-            Ok(log) => {
+    /// Changes over to a configuration that was read anew, or goes on as it is and
+    /// says why. May be dropped for a newer one: then some tenants have changed
+    /// over, and the others have what they had.
+    pub(super) async fn change(&mut self, wish: Wish, observing: &Observing) {
+        let Wish { path, plan, logs } = wish;
+        let log = plan.log.clone();
+        match self.apply(plan).await {
+            Ok(()) => {
+                observing.change(logs);
                 tracing::info!("{} was read again", path.display());
                 log::change(&log);
             }
-            Err(error) => {
-                let error: anyhow::Error = error;
-                tracing::error!("the configuration is refused, and the old one goes on:");
-                for line in format!("{error:#}").lines() {
-                    tracing::error!("{line}");
-                }
-            }
+            Err(error) => refuse(&error),
         }
     }
 

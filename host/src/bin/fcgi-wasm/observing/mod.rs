@@ -12,7 +12,8 @@ use fcgi_wasm::{Board, Listener, LogWriter, Observer, Readiness, StatusServer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Place;
-use logs::{Logs, OpenLogs};
+use logs::Logs;
+pub(crate) use logs::OpenLogs;
 pub(crate) use wanted::{TenantLog, Wanted};
 
 /// How often the threads that serve give a sign of life.
