@@ -6,18 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::time::sleep;
-
+use super::attempt::Attempt;
 use super::source::{Source, Version};
 use super::stamp::Stamp;
 use crate::message::BoxFuture;
 use crate::policy::Policy;
 use crate::sandbox::{App, Tenant};
 use crate::setup::SetupError;
-
-/// How often a file is read anew that changes while it is read. Who copies
-/// 30 MB needs less than a second.
-const READS_MAX: u32 = 50;
 
 /// A component in a file, as a [`Source`]. The files of its policy's secrets are
 /// part of a version too.
@@ -69,31 +64,23 @@ impl AppFile {
         }
     }
 
-    /// Reads the file when it is left alone, and makes something of it, on a
+    /// Reads the file if it is left alone, and makes something of it, on a
     /// thread that serves nobody.
     async fn make<T: Send + 'static>(
         &self,
         make: fn(&Self, &[u8]) -> Result<T, SetupError>,
-    ) -> Result<(T, Stamp), SetupError> {
-        for _ in 0..READS_MAX {
-            if let Some(wait) = self.stamp()?.unsettled_for() {
-                sleep(wait).await;
-            }
-            let this = self.clone();
-            let made = self.tenant.aside(move || {
-                let Some((bytes, stamp)) = this.read()? else {
-                    return Ok(None);
-                };
-                Ok(Some((make(&this, &bytes)?, stamp)))
-            });
-            if let Some(made) = made.await? {
-                return Ok(made);
-            }
-            sleep(Stamp::SETTLED_AFTER).await;
+    ) -> Result<Attempt<(T, Stamp)>, SetupError> {
+        if self.stamp()?.unsettled_for().is_some() {
+            return Ok(Attempt::Disturbed); // no thread has to find that out
         }
-        let path = &self.path;
-        let sentence = format!("{path} changes all the time: write it beside and rename it");
-        Err(SetupError::new(sentence))
+        let this = self.clone();
+        let making = self.tenant.aside(move || {
+            let Some((bytes, stamp)) = this.read()? else {
+                return Ok(Attempt::Disturbed);
+            };
+            Ok(Attempt::Made((make(&this, &bytes)?, stamp)))
+        });
+        making.await
     }
 
     /// The file's bytes, unless it changed meanwhile.
@@ -123,7 +110,7 @@ impl Source for AppFile {
         file.map_err(|error| self.cannot(&error))
     }
 
-    fn kept(&self) -> BoxFuture<'_, Result<Option<Version>, SetupError>> {
+    fn kept(&self) -> BoxFuture<'_, Result<Attempt<Option<Version>>, SetupError>> {
         Box::pin(async {
             let make = |this: &Self, bytes: &[u8]| {
                 App::from_kept(
@@ -134,12 +121,12 @@ impl Source for AppFile {
                     this.policy.clone(),
                 )
             };
-            let (app, stamp) = self.make(make).await?;
-            Ok(app.map(|app| version(app, stamp)))
+            let made = self.make(make).await?;
+            Ok(made.map(|(app, stamp)| app.map(|app| version(app, stamp))))
         })
     }
 
-    fn compiled(&self) -> BoxFuture<'_, Result<Version, SetupError>> {
+    fn compiled(&self) -> BoxFuture<'_, Result<Attempt<Version>, SetupError>> {
         Box::pin(async {
             let make = |this: &Self, bytes: &[u8]| {
                 App::compile(
@@ -150,8 +137,8 @@ impl Source for AppFile {
                     this.policy.clone(),
                 )
             };
-            let (app, stamp) = self.make(make).await?;
-            Ok(version(app, stamp))
+            let made = self.make(make).await?;
+            Ok(made.map(|(app, stamp)| version(app, stamp)))
         })
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! Nothing here knows which requests come to which slot.
 
+mod attempt;
 mod catalogue;
 mod complaints;
 mod documents;
@@ -27,6 +28,7 @@ mod stamp;
 mod tests;
 mod watch;
 
+pub use attempt::Attempt;
 pub use catalogue::Catalogue;
 pub use documents::{DocumentRoot, Documents};
 pub use file::AppFile;

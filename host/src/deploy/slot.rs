@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::Shared as SharedFuture;
 use tokio::time::timeout;
 
+use super::attempt::when_left_alone;
 use super::catalogue::{Catalogue, Shared};
 use super::complaints::Complaints;
 use super::idle::IdleWatch;
@@ -302,18 +303,14 @@ impl Place {
     /// A version from the cache, or else compiled, when it is this tenant's and
     /// then this application's turn.
     async fn obtain(&self) -> Result<Version, SetupError> {
-        let gone = |_| SetupError::new("the server is stopping");
-        {
-            // In this order: those of one tenant do not stand in the way of others.
-            let _own = self.tenant.fetches.acquire().await.map_err(gone)?;
-            let _fetch = self.shared.fetches.acquire().await.map_err(gone)?;
-            if let Some(version) = self.source.kept().await? {
-                return Ok(version);
-            }
+        // In this order: those of one tenant do not stand in the way of others.
+        let fetches = [&self.tenant.fetches, &self.shared.fetches];
+        let kept = when_left_alone(&self.name, &*self.source, fetches, Source::kept);
+        if let Some(version) = kept.await? {
+            return Ok(version);
         }
-        let _own = self.tenant.compiles.acquire().await.map_err(gone)?;
-        let _compile = self.shared.compiles.acquire().await.map_err(gone)?;
-        self.source.compiled().await
+        let compiles = [&self.tenant.compiles, &self.shared.compiles];
+        when_left_alone(&self.name, &*self.source, compiles, Source::compiled).await
     }
 
     /// Puts a version in place; whether there was another one.

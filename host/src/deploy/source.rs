@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::attempt::Attempt;
 use super::stamp::Stamp;
 use crate::message::{BoxFuture, Handler};
 use crate::sandbox::App;
@@ -29,6 +30,9 @@ pub struct Version {
 }
 
 /// Makes versions of one application.
+///
+/// Neither way waits for a file to be left alone: who calls has a right that
+/// others wait for.
 pub trait Source: Send + Sync + 'static {
     /// What a version would be made from now. Asked often, so it must be quick:
     /// a look at a file's attributes.
@@ -43,12 +47,12 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     ///
     /// A sentence, if what is there can not be served.
-    fn kept(&self) -> BoxFuture<'_, Result<Option<Version>, SetupError>>;
+    fn kept(&self) -> BoxFuture<'_, Result<Attempt<Option<Version>>, SetupError>>;
 
     /// A version, compiled now.
     ///
     /// # Errors
     ///
     /// As [`kept`](Self::kept).
-    fn compiled(&self) -> BoxFuture<'_, Result<Version, SetupError>>;
+    fn compiled(&self) -> BoxFuture<'_, Result<Attempt<Version>, SetupError>>;
 }

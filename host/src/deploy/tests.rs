@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::{Application, Catalogue, Refreshed, Slot, Source, Stamp, Version};
+use super::{Application, Attempt, Catalogue, Refreshed, Slot, Source, Stamp, Version};
 use crate::message::{BoxFuture, Fault, Handler, Request, Response};
 use crate::setup::SetupError;
 
@@ -25,6 +25,8 @@ struct Text {
     path: PathBuf,
     /// Whether it is made without compiling.
     is_kept: bool,
+    /// Whether its file changes whenever it is read.
+    is_disturbed: bool,
     /// The right to look for that.
     may_fetch: Arc<Semaphore>,
     fetches: Arc<AtomicUsize>,
@@ -41,6 +43,7 @@ impl Text {
         Self {
             path: path.to_owned(),
             is_kept: false,
+            is_disturbed: false,
             may_fetch: Arc::new(Semaphore::new(1000)),
             fetches: Arc::default(),
             may_compile: Arc::new(Semaphore::new(1000)),
@@ -74,19 +77,23 @@ impl Source for Text {
         stamp.map_err(|error| SetupError::new(error.to_string()))
     }
 
-    fn kept(&self) -> BoxFuture<'_, Result<Option<Version>, SetupError>> {
+    fn kept(&self) -> BoxFuture<'_, Result<Attempt<Option<Version>>, SetupError>> {
         Box::pin(async {
             self.fetches.fetch_add(1, Ordering::Relaxed);
+            if self.is_disturbed {
+                return Ok(Attempt::Disturbed);
+            }
             self.may_fetch.acquire().await.expect("open").forget();
-            self.is_kept.then(|| self.version()).transpose()
+            let version = self.is_kept.then(|| self.version()).transpose();
+            version.map(Attempt::Made)
         })
     }
 
-    fn compiled(&self) -> BoxFuture<'_, Result<Version, SetupError>> {
+    fn compiled(&self) -> BoxFuture<'_, Result<Attempt<Version>, SetupError>> {
         Box::pin(async {
             self.compiles.fetch_add(1, Ordering::Relaxed);
             self.may_compile.acquire().await.expect("open").forget();
-            self.version()
+            self.version().map(Attempt::Made)
         })
     }
 }

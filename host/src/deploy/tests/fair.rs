@@ -1,7 +1,9 @@
 //! What one tenant has loaded does not stand in another's way.
 
 use super::*;
-use crate::deploy::share;
+use crate::deploy::{AppFile, share};
+use crate::policy::{Budget, Policy};
+use crate::sandbox::{Engine, Tenant};
 
 /// More than may wait over all tenants.
 const FLOOD: usize = 1100;
@@ -69,6 +71,55 @@ async fn loads_that_nobody_waits_for_keep_no_other_tenants_back() {
     let loaded = || slots.iter().filter(|slot| slot.is_loaded()).count();
     wait_until(|| loaded() == share::WAITING_MAX).await;
     assert_eq!(ask(&slots[FILES - 1]).await.as_deref(), Ok("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_file_to_be_left_alone_keeps_nobody_back() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let catalogue = Catalogue::new();
+    let mut disturbed = Text::new(&path);
+    disturbed.is_disturbed = true;
+    // More than may read at a time.
+    let loads = (0..20).map(|number| {
+        let slot = catalogue.slot("noisy", &format!("noisy {number}"), disturbed.clone());
+        tokio::spawn(async move { slot.load().await })
+    });
+    let loads: Vec<_> = loads.collect();
+    wait_until(|| disturbed.fetches.load(Ordering::Relaxed) >= 20).await;
+    let mut kept = Text::new(&path);
+    kept.is_kept = true;
+    let bobs = catalogue.slot("bob", "bob", kept);
+    assert_eq!(ask(&bobs).await.as_deref(), Ok("one"));
+    for load in loads {
+        assert!(!load.is_finished(), "it gave up first");
+        load.abort();
+    }
+    let slot = catalogue.slot("noisy", "noisy", disturbed);
+    let error = slot.load().await.expect_err("it is never left alone");
+    assert!(
+        error.to_string().contains("changes all the time"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_was_just_written_is_tried_again_instead_of_waited_for() {
+    let folder = folder();
+    let path = folder.path().join("app.wasm");
+    let engine = Engine::options().instances_max(1).start();
+    let tenant = Tenant::new(&engine.expect("an engine"), "alice", Budget::strict());
+    let source = AppFile::new(&tenant, "app", &path, Policy::strict());
+    // The system may let others run between the two.
+    for _ in 0..100 {
+        deploy(&path, "no component");
+        match source.kept().await {
+            Ok(Attempt::Disturbed) => return,
+            other => assert!(other.is_err()),
+        }
+    }
+    panic!("it was read as it came");
 }
 
 #[tokio::test]
