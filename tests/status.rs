@@ -17,6 +17,7 @@ tests![
     the_status_answers_while_every_place_is_taken,
     work_after_the_answer_is_seen,
     the_metrics_are_well_formed_and_count,
+    who_has_something_compiled_is_seen,
     readiness_ends_with_the_signal_to_stop,
     a_status_beyond_this_machine_takes_names,
     what_the_status_shows_can_not_command_a_browser_or_terminal,
@@ -119,10 +120,38 @@ fn the_metrics_are_well_formed_and_count() -> Outcome {
         compiled + metrics.value("fcgi_wasm_cache_hits_total", &[]),
         1.0
     );
+    assert_eq!(
+        metrics.value("fcgi_wasm_app_compilations_total", &of_app),
+        compiled
+    );
     assert!(metrics.value("process_resident_memory_bytes", &[]) > 1e6);
     for (name, kind, _) in fcgi_wasm::METRICS {
         assert_eq!(metrics.kind(name), Some(*kind), "{name}");
     }
+    Ok(())
+}
+
+fn who_has_something_compiled_is_seen() -> Outcome {
+    let observed = Observed::serve("naughty", &["--no-cache"])?;
+    observed.program.wait_for_log("compiled in");
+    let log = observed.program.log();
+    let line = log.lines().find(|line| line.contains("compiled in"));
+    let line = line.expect("it is told");
+    assert!(line.contains("app=naughty tenant=naughty"), "{line}");
+    let app = &observed.status()["apps"][0];
+    assert_eq!(
+        (&app["tenant"], &app["app"]),
+        (&"naughty".into(), &"naughty".into())
+    );
+    assert_eq!(
+        (&app["compilations"], &app["requests"]),
+        (&1.into(), &0.into())
+    );
+    assert!(app["compilation_ms"].as_u64() > Some(0), "{app}");
+    let of_app = [("tenant", "naughty"), ("app", "naughty")];
+    let metrics = observed.metrics();
+    let seconds = metrics.value("fcgi_wasm_app_compilation_seconds_total", &of_app);
+    assert!(seconds > 0.0);
     Ok(())
 }
 

@@ -73,8 +73,6 @@ pub enum Notice {
     AcceptFailed,
     /// A peer broke the protocol.
     ProtocolError,
-    /// A component was compiled, which took so long.
-    Compiled(Duration),
     /// Compiled code was found in the cache.
     FromCache,
 }
@@ -103,6 +101,10 @@ pub trait Observer: Send + Sync + 'static {
     /// A line for the error log: the application's, or about its failure. It
     /// is [`printable`](super::printable).
     fn said(&self, _journal: &Journal, _line: &str) {}
+
+    /// A component of this owner's was compiled, or could not be, which took so
+    /// long.
+    fn compiled(&self, _owner: &Owner, _time: Duration) {}
 
     /// Something else happened.
     fn noticed(&self, _notice: Notice) {}
@@ -176,6 +178,10 @@ impl Observer for Observers {
 
     fn said(&self, journal: &Journal, line: &str) {
         self.all().for_each(|one| one.said(journal, line));
+    }
+
+    fn compiled(&self, owner: &Owner, time: Duration) {
+        self.all().for_each(|one| one.compiled(owner, time));
     }
 
     fn noticed(&self, notice: Notice) {

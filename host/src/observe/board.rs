@@ -259,6 +259,16 @@ impl Observer for Board {
         *lock(&counts).faults.entry(fault.cause()).or_default() += 1;
     }
 
+    fn compiled(&self, owner: &Owner, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.server.compilations.fetch_add(1, Relaxed);
+        self.server.compilation_ms.fetch_add(ms, Relaxed);
+        let counts = self.counts(Some(owner));
+        let mut counts = lock(&counts);
+        counts.compilations += 1;
+        counts.compilation_time += time;
+    }
+
     fn noticed(&self, notice: Notice) {
         let server = &self.server;
         let count = match notice {
@@ -267,11 +277,6 @@ impl Observer for Board {
             Notice::AcceptFailed => &server.accept_failures,
             Notice::ProtocolError => &server.protocol_errors,
             Notice::FromCache => &server.cache_hits,
-            Notice::Compiled(time) => {
-                let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-                server.compilation_ms.fetch_add(ms, Relaxed);
-                &server.compilations
-            }
         };
         count.fetch_add(1, Relaxed);
     }

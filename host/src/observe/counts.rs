@@ -51,6 +51,9 @@ pub(super) struct Counts {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) lines_dropped: u64,
+    /// Of its versions, what could not be compiled included.
+    pub(super) compilations: u64,
+    pub(super) compilation_time: Duration,
     pub(super) history: History,
 }
 

@@ -83,6 +83,16 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Lines of applications that were dropped: over a request's limit",
     ),
     (
+        "fcgi_wasm_app_compilations_total",
+        "counter",
+        "Versions of an application that were compiled or could not be",
+    ),
+    (
+        "fcgi_wasm_app_compilation_seconds_total",
+        "counter",
+        "Time that compiling an application's versions took",
+    ),
+    (
         "fcgi_wasm_queue_wait_seconds",
         "histogram",
         "What a request waited for a place",
@@ -115,7 +125,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "fcgi_wasm_compilations_total",
         "counter",
-        "Components that were compiled",
+        "Components that were compiled or could not be",
     ),
     (
         "fcgi_wasm_compilation_seconds_total",
@@ -231,7 +241,7 @@ fn write_apps(metrics: &mut Metrics, apps: &[App]) {
     for (labels, app) in apps() {
         metrics.histogram(labels, &app.counts.duration);
     }
-    let values: [(&str, Value); 9] = [
+    let values: [(&str, Value); 11] = [
         ("fcgi_wasm_requests_in_flight", |app| {
             app.now.in_flight as f64
         }),
@@ -256,6 +266,12 @@ fn write_apps(metrics: &mut Metrics, apps: &[App]) {
         }),
         ("fcgi_wasm_app_lines_dropped_total", |app| {
             app.counts.lines_dropped as f64
+        }),
+        ("fcgi_wasm_app_compilations_total", |app| {
+            app.counts.compilations as f64
+        }),
+        ("fcgi_wasm_app_compilation_seconds_total", |app| {
+            app.counts.compilation_time.as_secs_f64()
         }),
     ];
     for (name, value) in values {

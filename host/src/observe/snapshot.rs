@@ -237,6 +237,8 @@ impl App {
         json.number("bytes_in", counts.bytes_in);
         json.number("bytes_out", counts.bytes_out);
         json.number("lines_dropped", counts.lines_dropped);
+        json.number("compilations", counts.compilations);
+        json.number("compilation_ms", counts.compilation_time.as_millis());
         json.numbers("requests_by_second", &counts.history.requests);
         json.numbers("cpu_ms_by_second", &counts.history.cpu_ms);
     }

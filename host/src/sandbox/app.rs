@@ -122,7 +122,7 @@ impl App {
         bytes: &[u8],
         policy: Policy,
     ) -> Result<Self, SetupError> {
-        let compiled = compile::code(tenant.engine(), tenant.name(), file, bytes)?;
+        let compiled = compile::code(tenant, name, file, bytes)?;
         let app = Self::bind(tenant, name, file, &compiled.loaded, policy)?;
         compiled.keep();
         Ok(app)

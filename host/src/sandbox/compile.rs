@@ -14,11 +14,17 @@ use super::engine::Engine;
 use super::instances;
 use super::load::{Code, Kind, Loaded};
 use super::runtime::Flavour;
-use crate::message::{Notice, Observer, printable};
+use super::tenant::Tenant;
+use crate::message::{Notice, Observer, Owner, printable};
 use crate::setup::SetupError;
+use crate::told::besides;
 
 /// The largest file in the text format, bytes. People write it by hand.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many compilations the log is told of before it is spared: more than
+/// somebody deploys by hand. Whoever may write a file could fill it else.
+const TOLD_MAX: u32 = 10;
 
 /// Compiled code, which is to be kept if it turns out to be of use.
 pub(super) struct Compiled<'e> {
@@ -35,14 +41,16 @@ impl Compiled<'_> {
     }
 }
 
-/// The compiled code, from the cache or else compiled now. May wait and compile
-/// for long: that is for a thread that does nothing else.
+/// The compiled code, from the cache or else compiled now for this tenant's
+/// application of this name. May wait and compile for long: that is for a thread
+/// that does nothing else. `name` is what the bytes are called.
 pub(super) fn code<'e>(
-    engine: &'e Engine,
-    tenant: &str,
+    tenant: &'e Tenant,
+    app: &str,
     name: &str,
     bytes: &[u8],
 ) -> Result<Compiled<'e>, SetupError> {
+    let engine = tenant.engine();
     if let Some(complaint) = what_else(bytes) {
         return Err(SetupError::new(format!("{name} {complaint}")));
     }
@@ -53,29 +61,25 @@ pub(super) fn code<'e>(
         return Ok(Compiled { loaded, draft });
     }
     bounds::check(name, bytes)?;
-    let Some(_turn) = engine.turns().take(tenant) else {
+    let Some(_turn) = engine.turns().take(tenant.name()) else {
         return Err(SetupError::new(format!(
-            "{name} is not compiled, because too many of {tenant}'s applications wait for that"
+            "{name} is not compiled, because too many of {}'s applications wait for that",
+            tenant.name()
         )));
     };
-    tracing::info!("compiling {}", printable(name));
-    let began = Instant::now();
-    let cannot = |error: String| SetupError::new(format!("{name} can not be compiled: {error}"));
-    let (flavour, artifact) = match engine.compiler() {
+    let compiled = watched(tenant, app, name, || match engine.compiler() {
         Some(compiler) => {
-            let output = compiler.run(engine.is_pooled(), bytes).map_err(cannot)?;
-            Flavour::of_artifact(output).ok_or_else(|| cannot("nothing came of it".to_owned()))?
+            let output = compiler.run(engine.is_pooled(), bytes)?;
+            Flavour::of_artifact(output).ok_or_else(|| "nothing came of it".to_owned())
         }
-        None => engine
-            .compile_gently(|| compile(bytes, kind, engine.is_pooled()))
-            .map_err(cannot)?,
-    };
-    let notice = Notice::Compiled(began.elapsed());
-    engine.observers().noticed(notice);
+        None => engine.compile_gently(|| compile(bytes, kind, engine.is_pooled())),
+    });
+    let cannot = |error: String| SetupError::new(format!("{name} can not be compiled: {error}"));
+    let (flavour, artifact) = compiled.map_err(cannot)?;
     let runtime = engine.runtime(flavour)?;
     let wasmtime = &runtime.wasmtime;
     let cache = engine.cache();
-    let mut draft = cache.and_then(|cache| cache.draft(wasmtime, tenant, bytes, &artifact));
+    let mut draft = cache.and_then(|cache| cache.draft(wasmtime, tenant.name(), bytes, &artifact));
     if flavour == Flavour::Concurrent {
         let plain = engine.runtime(Flavour::Plain)?;
         draft = draft.map(|draft| draft.and_not_for(&plain.wasmtime, bytes));
@@ -87,6 +91,37 @@ pub(super) fn code<'e>(
     let code = code.map_err(|error| cannot(format!("{error:#}")))?;
     let loaded = Loaded { runtime, code };
     Ok(Compiled { loaded, draft })
+}
+
+/// Compiles, and tells the log and the observers who had it done, and for how long,
+/// whatever came of it.
+fn watched<T>(
+    tenant: &Tenant,
+    app: &str,
+    name: &str,
+    compile: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    let news = tenant.compiles().is_news(TOLD_MAX).map(besides);
+    if let Some(besides) = &news {
+        tracing::info!("compiling {}{besides}", printable(name));
+    }
+    let began = Instant::now();
+    let compiled = compile();
+    let time = began.elapsed();
+    let owner = Owner {
+        tenant: tenant.name().to_owned(),
+        app: app.to_owned(),
+    };
+    tenant.engine().observers().compiled(&owner, time);
+    if news.is_some() {
+        let what = match compiled {
+            Ok(_) => "compiled in",
+            Err(_) => "given up compiling after",
+        };
+        let (app, tenant) = (printable(app), printable(tenant.name()));
+        tracing::info!(%app, %tenant, "{what} {:.1} s", time.as_secs_f64());
+    }
+    compiled
 }
 
 /// The compiled code, if the cache has it.
@@ -233,7 +268,11 @@ fn is_text_format(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
     use super::*;
+    use crate::policy::Budget;
 
     #[test]
     fn what_is_no_component_is_told_what_it_is() {
@@ -251,5 +290,35 @@ mod tests {
         assert_eq!(what_else(b"\0asm\x0d\0\x01\0"), None);
         assert_eq!(what_else(b"\0asm\x01\0\0\0"), None);
         assert_eq!(what_else(b"  (component)"), None);
+    }
+
+    /// Who had something compiled, as observers are told.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<Owner>>);
+
+    impl Observer for Told {
+        fn compiled(&self, owner: &Owner, time: Duration) {
+            assert!(time > Duration::ZERO);
+            self.0.lock().expect("no panic").push(owner.clone());
+        }
+    }
+
+    #[test]
+    fn whoever_has_something_compiled_is_named_whatever_comes_of_it() {
+        let told = Arc::new(Told::default());
+        let engine = Engine::options().instances_max(1).observe(told.clone());
+        let engine = engine.start().expect("an engine");
+        let tenant = Tenant::new(&engine, "alice", Budget::strict());
+        let valid = "(module (func (export \"_start\")))";
+        let not_valid = "(module (func (result i32)))";
+        assert!(code(&tenant, "one", "f.wasm", valid.as_bytes()).is_ok());
+        assert!(code(&tenant, "two", "f.wasm", not_valid.as_bytes()).is_err());
+        assert!(code(&tenant, "three", "f.wasm", b"no component").is_err());
+        let owner = |app: &str| Owner {
+            tenant: "alice".to_owned(),
+            app: app.to_owned(),
+        };
+        let told = told.0.lock().expect("no panic");
+        assert_eq!(*told, [owner("one"), owner("two")]);
     }
 }

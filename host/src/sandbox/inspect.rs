@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::engine::Engine;
+use super::tenant::Tenant;
 use super::{compile, load, worlds};
 use crate::message::Role;
 use crate::policy::{Budget, Policy};
@@ -125,7 +126,8 @@ impl Inspection {
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Self, SetupError> {
         let name = path.display().to_string();
         let bytes = load::read(path)?;
-        let compiled = compile::code(engine, &name, &name, &bytes)?;
+        let nobody = Tenant::new(engine, &name, Budget::strict());
+        let compiled = compile::code(&nobody, &name, &name, &bytes)?;
         let loaded = &compiled.loaded;
         let unlimited = Policy::strict()
             .memory_max(u64::MAX)

@@ -17,6 +17,7 @@ use super::engine::Engine;
 use super::names::Names;
 use crate::message::{Fault, Journal, Owner};
 use crate::policy::Budget;
+use crate::told::Told;
 
 /// Which part of the machine's processors a tenant may use, over some time,
 /// before it gives way to the others.
@@ -37,6 +38,8 @@ struct State {
     abandoned: Abandoned,
     chores: Chores,
     names: Names,
+    /// What the log was told of compiling.
+    compiles: Told,
     /// Empty while it uses much of the machine.
     modesty: Bucket,
     /// How many tenants the engine has.
@@ -58,6 +61,7 @@ impl Tenant {
             abandoned: Abandoned::default(),
             chores: Chores::default(),
             names: Names::default(),
+            compiles: Told::default(),
             modesty: Bucket::new(processors * MODEST_PART * 1e9, MODEST_BURST),
             count,
         }))
@@ -93,6 +97,11 @@ impl Tenant {
     /// What looks up names for it.
     pub(super) fn names(&self) -> &Names {
         &self.0.names
+    }
+
+    /// What the log was told of compiling for it.
+    pub(super) fn compiles(&self) -> &Told {
+        &self.0.compiles
     }
 
     pub(super) fn abandoned(&self) -> &Abandoned {
