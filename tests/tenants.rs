@@ -21,6 +21,7 @@ tests![
     a_flood_waits_for_itself,
     a_full_queue_is_the_tenants_own,
     those_who_wait_leave_connections_to_others,
+    those_who_wait_leave_connections_of_a_small_socket,
     applications_of_a_tenant_share_its_budget,
     a_place_counts_until_the_last_byte,
     who_has_used_up_its_processor_share_pauses_and_waits,
@@ -105,6 +106,31 @@ fn those_who_wait_leave_connections_to_others() -> Outcome {
     }
     let hello = not_kept(request(QUIET, "/hello"));
     assert_eq!(local.ask(1, &hello).text(), "hello\n");
+    Ok(())
+}
+
+fn those_who_wait_leave_connections_of_a_small_socket() -> Outcome {
+    let engine = engine(256);
+    let long = Duration::from_secs(600);
+    let patient = Budget::strict().requests_max(1).queue_wait_max(long);
+    let noisy = Tenant::new(&engine, "noisy", patient.clone());
+    let quiet = Tenant::new(&engine, "quiet", Budget::strict());
+    let policy = Policy::strict().budget(patient);
+    let router = Router::new()
+        .route(NOISY, load(&noisy, "noise", "naughty", policy)?)
+        .route(QUIET, load(&quiet, "peace", "naughty", Policy::strict())?);
+    let frontend = FastCgi::default().body_wait_max(long).connections_max(16);
+    let local = Local::serve_with(router, frontend, |server| server.connections_max(16));
+    let send = |bytes: &[u8]| {
+        let mut peer = local.connect();
+        peer.send(bytes);
+        peer
+    };
+    let mut running = send(&held(NOISY));
+    assert_eq!(running.read_record().expect("it runs").kind, STDOUT);
+    let hello = |host| not_kept(request(host, "/hello"));
+    let _flood: Vec<_> = (0..32).map(|_| send(&hello(NOISY))).collect();
+    assert_eq!(local.ask(1, &hello(QUIET)).text(), "hello\n");
     Ok(())
 }
 

@@ -101,6 +101,7 @@ impl<'h> Conversation<'h> {
                 peer: socket.peer().into(),
                 observers,
                 news: options.news.clone(),
+                line: Some(options.line.clone()),
             },
             socket,
             connection: Connection::new(options.values.clone()),

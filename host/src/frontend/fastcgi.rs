@@ -12,7 +12,7 @@ use super::waits::Limits;
 use super::{CONNECTIONS_MAX, Frontend, Socket};
 use crate::cgi::{self, Mount};
 use crate::fastcgi::{self, Pairs, Values};
-use crate::message::{BoxFuture, Handler, Observers, Params, Role};
+use crate::message::{BoxFuture, Handler, Observers, Params, Pot, Role};
 
 /// FastCGI 1.0 (§3, §6), as web servers speak it with applications.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub struct FastCgi {
     pub(super) limits: Limits,
     hang_up_when_broken: bool,
     pub(super) news: Arc<News>,
+    pub(super) line: Arc<Pot>,
 }
 
 impl Default for FastCgi {
@@ -42,6 +43,7 @@ impl Default for FastCgi {
             },
             hang_up_when_broken: false,
             news: Arc::default(),
+            line: line(CONNECTIONS_MAX),
         }
     }
 }
@@ -56,10 +58,12 @@ impl FastCgi {
     }
 
     /// The most connections at a time, as told to web servers that ask
-    /// (FCGI_MAX_CONNS). The limit itself is the server's.
+    /// (FCGI_MAX_CONNS). The limit itself is the server's. Requests that wait for a
+    /// place have half of them, so that others can connect.
     #[must_use]
     pub fn connections_max(mut self, connections: usize) -> Self {
         self.values.connections_max = connections;
+        self.line = line(connections);
         self
     }
 
@@ -160,6 +164,11 @@ impl FastCgi {
         }
         params
     }
+}
+
+/// The room for those who wait, each of whom holds a connection.
+fn line(connections: usize) -> Arc<Pot> {
+    Pot::of((connections / 2).max(1))
 }
 
 impl Frontend for FastCgi {

@@ -59,6 +59,7 @@ impl Frontend for Http {
                 peer: peer.clone(),
                 observers,
                 news: self.news.clone(),
+                line: None,
             };
             let service = service_fn(|request| self.serve(request, handler.as_ref(), &witness));
             let connection = http1::Builder::new()

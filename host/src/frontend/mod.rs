@@ -11,7 +11,6 @@ mod linger;
 mod outgoing;
 mod patience;
 mod report;
-mod rooms;
 mod upload;
 mod verdict;
 mod waits;

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use ::http::StatusCode;
 
-use crate::message::{Asked, Fault, Journal, Observer, Observers, Params, Record, Role};
+use crate::message::{Asked, Fault, Journal, Observer, Observers, Params, Pot, Record, Role};
 use crate::told::{Told, ToldOf, besides};
 
 /// What a request that was aborted before its answer is recorded with: nginx's
@@ -43,6 +43,8 @@ pub(super) struct Witness {
     pub(super) peer: Arc<str>,
     pub(super) observers: Observers,
     pub(super) news: Arc<News>,
+    /// The room that the socket has for those who wait for a place.
+    pub(super) line: Option<Arc<Pot>>,
 }
 
 /// What is said of one request. Query and header fields are left out: they may
@@ -64,7 +66,11 @@ impl Report {
     /// A request has begun.
     pub(super) fn new(role: Role, params: &Params, witness: &Witness) -> Self {
         let observers = witness.observers.clone();
-        let journal = Arc::new(Journal::observed(observers.clone()));
+        let mut journal = Journal::observed(observers.clone());
+        if let Some(line) = &witness.line {
+            journal = journal.in_line(line.clone());
+        }
+        let journal = Arc::new(journal);
         let asked = Arc::new(asked(role, params, &journal, witness));
         observers.began(&asked, &journal);
         Self {
@@ -243,6 +249,7 @@ mod tests {
             peer: "peer".into(),
             observers: Observers::default(),
             news: Arc::default(),
+            line: None,
         };
         let fail = |tenant: &str, fault: &Fault| {
             let report = Report::new(Role::Responder, &Params::default(), &witness);

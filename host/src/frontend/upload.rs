@@ -1,19 +1,28 @@
 //! One stream of a request on its way from the connection to the handler.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::rooms::Room;
-use crate::message::{Body, BodyError, BodySender, Journal, PIPE_BYTES, RequestBody, Stage};
+use crate::message::{
+    Body, BodyError, BodySender, Journal, PIPE_BYTES, Portion, Pot, RequestBody, Stage,
+};
 
 /// How much of a body may wait where other requests may come behind it on the
 /// connection, bytes. Behind more than that they, and an abort, are not seen
 /// until the handler reads: FastCGI has no flow control by request.
 const SHARED_ROOM_BYTES: usize = 1024 * 1024;
+
+/// How much all uploads of this process may have beyond what fits into a pipe,
+/// bytes: thousands of requests may wait for a place to run, each with its body.
+/// Who finds nothing left has his pipe.
+const ROOMS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// What they hold of that.
+static ROOMS: LazyLock<Arc<Pot>> = LazyLock::new(|| Pot::of(ROOMS_BYTES_MAX));
 
 /// How much of a body is taken while its request waits for a place, bytes: as much
 /// as most forms have. Two thousand may wait, and their pipes took 256 MiB.
@@ -28,7 +37,7 @@ const AHEAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 const AHEAD_STEP_BYTES: usize = 1024 * 1024;
 
 /// What they hold of it.
-static AHEAD: Pot = Pot::of(AHEAD_BYTES_MAX);
+static AHEAD: Ahead = Ahead::of(AHEAD_BYTES_MAX);
 
 /// A request's body (or a filter's file), measured against its announced
 /// length (FastCGI §6.2: fewer bytes than CONTENT_LENGTH are an error, more
@@ -41,7 +50,7 @@ pub(super) struct Upload {
     journal: Arc<Journal>,
     /// How much may wait for the handler at most, and what is beyond its pipe.
     room_bytes_max: usize,
-    beyond: Room,
+    beyond: Portion,
     ahead: Share,
 }
 
@@ -67,7 +76,7 @@ impl Upload {
                 true => SHARED_ROOM_BYTES,
                 false => PIPE_BYTES,
             },
-            beyond: Room::none(),
+            beyond: ROOMS.portion(),
             ahead: Share::of(&AHEAD),
         }
     }
@@ -80,7 +89,7 @@ impl Upload {
             received: 0,
             journal,
             room_bytes_max: 0,
-            beyond: Room::none(),
+            beyond: ROOMS.portion(),
             ahead: Share::of(&AHEAD),
         }
     }
@@ -161,7 +170,7 @@ impl Upload {
             Stage::Queued => QUEUED_ROOM_BYTES,
             _ => PIPE_BYTES,
         };
-        pipe_bytes + self.beyond.bytes() + self.ahead.bytes
+        pipe_bytes + self.beyond.amount() + self.ahead.bytes
     }
 
     /// Makes more room, if more may wait than now does: the handler's answer is
@@ -181,7 +190,7 @@ impl Upload {
     /// body came too slowly to be waited for.
     pub(super) fn give_back(&mut self) {
         if let State::Open(sender) = &self.state {
-            let room = PIPE_BYTES + self.beyond.bytes();
+            let room = PIPE_BYTES + self.beyond.amount();
             let filled = sender.waiting().saturating_sub(room);
             self.ahead.shrink(filled);
         }
@@ -195,7 +204,7 @@ impl Upload {
 
     /// Ready unless so much waits that no more should be read.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_full() && PIPE_BYTES + self.beyond.bytes() < self.room_bytes_max {
+        if self.is_full() && PIPE_BYTES + self.beyond.amount() < self.room_bytes_max {
             self.beyond.grow(PIPE_BYTES, &self.journal);
         }
         let room_bytes = self.room_bytes();
@@ -213,13 +222,13 @@ impl Upload {
     }
 }
 
-/// What all uploads have together.
-struct Pot {
+/// What all uploads have together for reading ahead.
+struct Ahead {
     used: AtomicUsize,
     bytes_max: usize,
 }
 
-impl Pot {
+impl Ahead {
     const fn of(bytes_max: usize) -> Self {
         let used = AtomicUsize::new(0);
         Self { used, bytes_max }
@@ -228,12 +237,12 @@ impl Pot {
 
 /// One upload's share of that.
 struct Share {
-    pot: &'static Pot,
+    pot: &'static Ahead,
     bytes: usize,
 }
 
 impl Share {
-    fn of(pot: &'static Pot) -> Self {
+    fn of(pot: &'static Ahead) -> Self {
         Self { pot, bytes: 0 }
     }
 

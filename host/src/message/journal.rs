@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Fault;
 use super::observer::{Observer, Observers};
+use super::pot::{Portion, Pot};
 use super::printable::printable;
 use super::waits::Waits;
 
@@ -41,6 +42,7 @@ pub struct Owner {
 pub struct Journal {
     number: u64,
     owner: OnceLock<Arc<Owner>>,
+    line: Option<Arc<Pot>>,
     is_muted: AtomicBool,
     observers: Observers,
     stage: AtomicU8,
@@ -99,6 +101,7 @@ impl Journal {
         Self {
             number: NUMBERS.fetch_add(1, Relaxed),
             owner: OnceLock::new(),
+            line: None,
             is_muted: AtomicBool::new(false),
             observers,
             stage: AtomicU8::new(Stage::New as u8),
@@ -111,6 +114,23 @@ impl Journal {
             waits: Waits::default(),
             state: Mutex::default(),
         }
+    }
+
+    /// The same for a request that came by a socket with so much room for those who
+    /// wait for a place.
+    pub(crate) fn in_line(mut self, line: Arc<Pot>) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// A place among those who wait and came by the same socket, if there is one.
+    /// Without a socket there always is.
+    pub(crate) fn stand(&self) -> Option<Option<Portion>> {
+        let Some(line) = &self.line else {
+            return Some(None);
+        };
+        let mut place = line.portion();
+        place.grow(1, self).then_some(Some(place))
     }
 
     /// The request's number, by which log lines and error pages name it. It

@@ -10,6 +10,7 @@ mod observer;
 mod params;
 mod pieces;
 mod pipe;
+mod pot;
 mod printable;
 mod waits;
 
@@ -29,6 +30,7 @@ pub use params::Params;
 pub(crate) use params::lossy;
 pub(crate) use pieces::Pieces;
 pub use pipe::{Abandoned, BodySender, Gone, PIPE_BYTES};
+pub(crate) use pot::{Portion, Pot};
 pub(crate) use printable::is_command;
 pub use printable::printable;
 

@@ -22,7 +22,7 @@ use super::holdings;
 use super::lines::{Lines, shortage};
 use super::place::{Claim, Place};
 use super::tenant::Customer;
-use crate::message::{Fault, Journal};
+use crate::message::{Fault, Journal, Portion};
 
 /// How often one who waits for processor time looks whether it has some, at
 /// most and at least.
@@ -137,6 +137,13 @@ impl Gate {
         if !customer.leaves_room_to_wait() {
             return Err(full_queue(tenant, customer, journal));
         }
+        let place = match customer.has_others() {
+            true => journal.stand(),
+            false => Some(None),
+        };
+        let Some(place) = place else {
+            return Err(full_queue(tenant, customer, journal));
+        };
         for (account, other) in [(app, None), (tenant, Some(app))] {
             if !account.waiting.take(1) {
                 if let Some(other) = other {
@@ -153,6 +160,7 @@ impl Gate {
             customer: customer.clone(),
             number,
             admitted,
+            _place: place,
         })
     }
 
@@ -247,6 +255,8 @@ struct Waiting<'g> {
     customer: Arc<Customer>,
     number: u64,
     admitted: oneshot::Receiver<Admitted>,
+    /// Among those who came by the same socket.
+    _place: Option<Portion>,
 }
 
 impl Drop for Waiting<'_> {

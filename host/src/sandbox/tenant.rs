@@ -278,6 +278,11 @@ impl Customer {
         running == 0 || !self.tenant.0.has_others() || running < self.gate().places.free()
     }
 
+    /// Whether its tenant shares the engine with others.
+    pub(super) fn has_others(&self) -> bool {
+        self.tenant.0.has_others()
+    }
+
     /// Whether its tenant may have one more request wait, by the same rule.
     pub(super) fn leaves_room_to_wait(&self) -> bool {
         let waiting = self.tenant.account().waiting.used();

@@ -1,0 +1,125 @@
+//! What several tenants share, so that one leaves some to the others.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Journal;
+
+/// A number that requests have together. A tenant gets more of it as long as it has
+/// less than is free, as it is with places: so one has half of it at most, and
+/// whoever comes then finds some.
+#[derive(Debug)]
+pub(crate) struct Pot {
+    held: Mutex<Held>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    amount: usize,
+    /// Empty is whose owner nobody knows.
+    by_tenant: BTreeMap<String, usize>,
+}
+
+/// What one request has of it.
+#[derive(Debug)]
+pub(crate) struct Portion {
+    pot: Arc<Pot>,
+    tenant: String,
+    amount: usize,
+}
+
+impl Pot {
+    pub(crate) fn of(most: usize) -> Arc<Self> {
+        let held = Mutex::default();
+        Arc::new(Self { held, most })
+    }
+
+    /// A portion with nothing in it.
+    pub(crate) fn portion(self: &Arc<Self>) -> Portion {
+        Portion {
+            pot: self.clone(),
+            tenant: String::new(),
+            amount: 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Portion {
+    pub(crate) fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Takes so much more, if whoever the request belongs to may have it; whether
+    /// it did.
+    pub(crate) fn grow(&mut self, amount: usize, journal: &Journal) -> bool {
+        if self.amount == 0
+            && let Some(owner) = journal.owner()
+        {
+            self.tenant.clone_from(&owner.tenant);
+        }
+        let mut held = self.pot.lock();
+        let own = held.by_tenant.get(&self.tenant).copied();
+        let own = own.unwrap_or_default() + amount;
+        let may_grow = own <= self.pot.most - held.amount;
+        if may_grow {
+            held.amount += amount;
+            held.by_tenant.insert(self.tenant.clone(), own);
+            self.amount += amount;
+        }
+        may_grow
+    }
+}
+
+impl Drop for Portion {
+    fn drop(&mut self) {
+        if self.amount == 0 {
+            return;
+        }
+        let mut held = self.pot.lock();
+        held.amount -= self.amount;
+        if let Some(own) = held.by_tenant.get_mut(&self.tenant) {
+            *own -= self.amount;
+            if *own == 0 {
+                held.by_tenant.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Owner;
+
+    #[test]
+    fn one_tenant_leaves_some_to_others_and_all_of_it_comes_back() {
+        let pot = Pot::of(100);
+        let of = |tenant: &str| {
+            let (tenant, app) = (tenant.to_owned(), String::new());
+            let journal = Journal::new();
+            journal.set_owner(Arc::new(Owner { tenant, app }));
+            journal
+        };
+        let take = |tenant: &str| {
+            let journal = of(tenant);
+            let mut portions: Vec<_> = (0..100).map(|_| pot.portion()).collect();
+            portions.retain_mut(|portion| portion.grow(1, &journal));
+            portions
+        };
+        let noisy = take("noisy");
+        assert_eq!(noisy.len(), 50);
+        let quiet = take("quiet");
+        assert_eq!(quiet.len(), 25);
+        drop(noisy);
+        let other = take("other");
+        assert_eq!(other.len(), 38);
+        drop((quiet, other));
+        let held = pot.lock();
+        assert!(held.amount == 0 && held.by_tenant.is_empty());
+    }
+}
