@@ -47,6 +47,8 @@ struct State<E> {
     wants_bytes: Option<Waker>,
     wants_room: Option<Waker>,
     wants_to_know: Option<Waker>,
+    /// Below how many waiting bytes there is the room that is wanted.
+    room_below: usize,
 }
 
 pub(super) fn pipe<E>() -> (BodySender<E>, Receiver<E>) {
@@ -59,6 +61,7 @@ pub(super) fn pipe<E>() -> (BodySender<E>, Receiver<E>) {
         wants_bytes: None,
         wants_room: None,
         wants_to_know: None,
+        room_below: PIPE_BYTES,
     }));
     let sender = BodySender {
         shared: shared.clone(),
@@ -124,6 +127,7 @@ impl<E> BodySender<E> {
         if state.bytes < bytes {
             return Poll::Ready(Ok(()));
         }
+        state.room_below = bytes;
         remember(&mut state.wants_room, cx);
         Poll::Pending
     }
@@ -169,7 +173,8 @@ impl<E: From<Abandoned>> Receiver<E> {
         let piece = state.pieces.pop();
         if !piece.is_empty() {
             state.bytes -= piece.len();
-            let waker = state.wants_room.take();
+            let has_room = state.bytes < state.room_below;
+            let waker = state.wants_room.take_if(|_| has_room);
             drop(state);
             wake(waker);
             return Poll::Ready(Some(Ok(piece)));
@@ -201,6 +206,9 @@ impl<E> Drop for Receiver<E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
     use crate::message::BodyError;
 
@@ -239,6 +247,32 @@ mod tests {
         assert_eq!(sender.waiting(), PIPE_BYTES);
         assert!(poll(&mut receiver).is_ready());
         assert_eq!(room(&mut sender), Poll::Ready(Ok(())));
+    }
+
+    #[test]
+    fn who_waits_for_room_is_woken_only_when_there_is_some() {
+        let (mut sender, mut receiver) = pipe::<BodyError>();
+        (0..3).for_each(|_| sender.push(vec![0; PIPE_BYTES / 2].into()));
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(bell.clone());
+        let cx = &mut Context::from_waker(&waker);
+        assert_eq!(sender.poll_ready(cx), Poll::Pending);
+        let woken = [1, 2, 3].map(|_| {
+            assert!(poll(&mut receiver).is_ready());
+            bell.0.load(Ordering::Relaxed)
+        });
+        // The first leaves as much as there may be.
+        assert_eq!(woken, [0, 1, 1]);
+    }
+
+    /// Counts how often it rang.
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     #[test]
