@@ -29,6 +29,27 @@ impl Pieces {
         }
     }
 
+    /// Adds a copy of these bytes.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+        if bytes.len() < COPY_BYTES_MAX {
+            self.tail.extend_from_slice(bytes);
+        } else {
+            self.all().push_back(Bytes::copy_from_slice(bytes));
+        }
+    }
+
+    /// All of them as one piece.
+    pub(crate) fn join(mut self) -> Bytes {
+        if self.whole.is_empty() {
+            return self.tail.freeze();
+        }
+        let all = Vec::from(std::mem::take(self.all()));
+        match &all[..] {
+            [only] => only.clone(),
+            pieces => pieces.concat().into(),
+        }
+    }
+
     /// Takes the first one out, which is empty if there is none.
     pub(crate) fn pop(&mut self) -> Bytes {
         let first = self.whole.pop_front();
@@ -41,5 +62,32 @@ impl Pieces {
             self.whole.push_back(self.tail.split().freeze());
         }
         &mut self.whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_join_in_their_order_whatever_their_size() {
+        for sizes in [
+            &[][..],
+            &[1],
+            &[5_000],
+            &[1, 5_000, 2, 3, 9_000],
+            &[9_000, 1],
+        ] {
+            let (mut pieces, mut all) = (Pieces::default(), Vec::new());
+            for (number, &bytes) in sizes.iter().enumerate() {
+                let piece = vec![number as u8; bytes];
+                all.extend_from_slice(&piece);
+                match number % 2 {
+                    0 => pieces.copy(&piece),
+                    _ => pieces.push(piece.into(), 0),
+                }
+            }
+            assert_eq!(pieces.join(), all);
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::limits::Meter;
 use crate::cgi;
-use crate::message::{Body, BodySender, Fault, Gone, Params, Response};
+use crate::message::{Body, BodySender, Fault, Gone, Params, Pieces, Response};
 use crate::policy::Policy;
 
 /// How much of a body is held back, bytes: an answer up to this size leaves as
@@ -36,7 +36,9 @@ pub(super) struct Reply(Arc<Mutex<State>>);
 
 struct State {
     stage: Stage,
-    held: BytesMut,
+    held: Pieces,
+    /// How many bytes are held.
+    held_bytes: usize,
     /// Goes with the body: the place that the request has.
     place: Arc<dyn Any + Send + Sync>,
     /// Learns how long the client lets the answer wait.
@@ -73,7 +75,8 @@ impl Reply {
         let (sender, receiver) = oneshot::channel();
         let state = State {
             stage: Stage::Waiting(sender, None),
-            held: BytesMut::new(),
+            held: Pieces::default(),
+            held_bytes: 0,
             place,
             meter,
             policy,
@@ -90,7 +93,7 @@ impl Reply {
         let Stage::Waiting(_, head @ None) = &mut state.stage else {
             return Err("the response was started before".to_owned());
         };
-        if !state.held.is_empty() {
+        if state.held_bytes > 0 {
             return Err("a part of the response was written before".to_owned());
         }
         if !(200..600).contains(&status.as_u16()) {
@@ -143,18 +146,12 @@ impl Reply {
 
     /// Appends a copy of these bytes to the body; see [`ready`](Self::ready).
     pub(super) fn append(&self, bytes: &[u8]) {
-        let state = &mut *self.lock();
-        if state.may_grow(bytes.len()) && !state.hold(bytes) {
-            state.pass_on(Bytes::copy_from_slice(bytes));
-        }
+        self.lock().add(bytes.len(), |held| held.copy(bytes));
     }
 
     /// Appends these bytes to the body; see [`ready`](Self::ready).
     pub(super) fn push(&self, bytes: Bytes) {
-        let state = &mut *self.lock();
-        if state.may_grow(bytes.len()) && !state.hold(&bytes) {
-            state.pass_on(bytes);
-        }
+        self.lock().add(bytes.len(), |held| held.push(bytes, 0));
     }
 
     /// Waits until there is room for more.
@@ -205,7 +202,7 @@ impl Reply {
         state.meter.publish();
         match std::mem::replace(&mut state.stage, Stage::Over) {
             Stage::Waiting(answer, head) => {
-                let body = Body::from(std::mem::take(&mut state.held).freeze());
+                let body = Body::from(std::mem::take(&mut state.held).join());
                 // Nobody to send it to is no error: the client is gone.
                 let _ = answer.send(Ok(state.response(head, body)));
             }
@@ -229,7 +226,7 @@ impl Reply {
     /// Whether anything was said: a status or a byte.
     pub(super) fn has_begun(&self) -> bool {
         let state = self.lock();
-        !matches!(state.stage, Stage::Waiting(_, None)) || !state.held.is_empty()
+        !matches!(state.stage, Stage::Waiting(_, None)) || state.held_bytes > 0
     }
 
     /// Whether nothing of the answer has left.
@@ -284,20 +281,20 @@ impl State {
         self.written <= bytes_max
     }
 
-    /// Copies bytes to those held back, if they are few enough.
-    fn hold(&mut self, bytes: &[u8]) -> bool {
-        let has_room = self.held.len() + bytes.len() <= HELD_BYTES_MAX;
-        if has_room && !matches!(self.stage, Stage::Over) {
-            self.held.extend_from_slice(bytes);
+    /// Holds so many more bytes back. What is held leaves before it becomes too
+    /// much, or is a good piece of a stream.
+    fn add(&mut self, bytes: usize, hold: impl FnOnce(&mut Pieces)) {
+        if !self.may_grow(bytes) || matches!(self.stage, Stage::Over) {
+            return;
         }
-        has_room
-    }
-
-    fn pass_on(&mut self, bytes: Bytes) {
-        self.flush();
-        if let Stage::Streaming(sender) = &mut self.stage {
-            sender.push(bytes);
-            self.meter.add(SENDING_TIME);
+        if self.held_bytes + bytes > HELD_BYTES_MAX {
+            self.flush();
+        }
+        hold(&mut self.held);
+        self.held_bytes += bytes;
+        let is_streaming = matches!(self.stage, Stage::Streaming(_));
+        if is_streaming && self.held_bytes >= HELD_BYTES_MAX {
+            self.flush();
         }
     }
 
@@ -312,9 +309,13 @@ impl State {
             self.stage = Stage::Streaming(sender);
         }
         if let Stage::Streaming(sender) = &mut self.stage
-            && !self.held.is_empty()
+            && self.held_bytes > 0
         {
-            sender.push(self.held.split().freeze());
+            self.held
+                .all()
+                .drain(..)
+                .for_each(|piece| sender.push(piece));
+            self.held_bytes = 0;
             self.meter.add(SENDING_TIME);
         }
     }

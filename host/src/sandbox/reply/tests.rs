@@ -1,4 +1,6 @@
-//! How much an answer costs, and how much of it there may be.
+//! How much an answer costs, and what is copied of it.
+
+use http_body_util::BodyExt;
 
 use super::*;
 use crate::message::Journal;
@@ -30,4 +32,22 @@ fn what_each_piece_costs_others_is_the_guests() {
     }
     reply.finish();
     assert_eq!(journal.usage().cpu_time, 1000 * SENDING_TIME);
+}
+
+#[tokio::test]
+async fn large_pieces_of_a_stream_are_not_copied() {
+    let (reply, answer) = reply(&Arc::default());
+    let buffer = Bytes::from(vec![0; 2 * HELD_BYTES_MAX]);
+    for start in (0..buffer.len()).step_by(4096) {
+        reply.push(buffer.slice(start..start + 4096));
+    }
+    reply.finish();
+    let mut body = answer.await.expect("an answer").expect("no fault").body;
+    let mut start = 0;
+    while let Some(frame) = body.frame().await {
+        let piece = frame.expect("no fault").into_data().expect("data");
+        assert_eq!(piece.as_ptr(), buffer[start..].as_ptr());
+        start += piece.len();
+    }
+    assert_eq!(start, buffer.len());
 }
