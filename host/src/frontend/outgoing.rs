@@ -14,31 +14,28 @@ const FEW_PIECES: usize = 16;
 #[derive(Default)]
 pub(super) struct Outgoing {
     pieces: Pieces,
-    bytes: usize,
     /// How much of the announced length is to come.
     pub(super) to_come: Option<u64>,
 }
 
 impl Outgoing {
     pub(super) fn push(&mut self, piece: Bytes) {
-        self.bytes += piece.len();
         self.pieces.push(piece, FEW_PIECES);
     }
 
     /// How many bytes wait.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.pieces.bytes()
     }
 
     /// All that waits, for the first `bytes` of it to be taken out.
     pub(super) fn take(&mut self, bytes: usize) -> &mut VecDeque<Bytes> {
-        self.bytes -= bytes;
-        self.pieces.all()
+        self.pieces.take(bytes)
     }
 
     /// A copy of what waits.
     pub(super) fn pieces(&mut self) -> VecDeque<Bytes> {
-        self.pieces.all().clone()
+        self.pieces.take(0).clone()
     }
 }
 

@@ -16,12 +16,14 @@ pub(crate) struct Pieces {
     whole: VecDeque<Bytes>,
     /// Small pieces that came after those.
     tail: BytesMut,
+    bytes: usize,
 }
 
 impl Pieces {
     /// Adds a piece. While there are fewer than `few` it stays as it is,
     /// whatever its size.
     pub(crate) fn push(&mut self, piece: Bytes, few: usize) {
+        self.bytes += piece.len();
         if piece.len() < COPY_BYTES_MAX && self.whole.len() >= few {
             self.tail.extend_from_slice(&piece);
         } else {
@@ -31,11 +33,17 @@ impl Pieces {
 
     /// Adds a copy of these bytes.
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
         if bytes.len() < COPY_BYTES_MAX {
             self.tail.extend_from_slice(bytes);
         } else {
             self.all().push_back(Bytes::copy_from_slice(bytes));
         }
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// All of them as one piece.
@@ -53,11 +61,18 @@ impl Pieces {
     /// Takes the first one out, which is empty if there is none.
     pub(crate) fn pop(&mut self) -> Bytes {
         let first = self.whole.pop_front();
-        first.unwrap_or_else(|| self.tail.split().freeze())
+        let first = first.unwrap_or_else(|| self.tail.split().freeze());
+        self.bytes -= first.len();
+        first
     }
 
-    /// All of them.
-    pub(crate) fn all(&mut self) -> &mut VecDeque<Bytes> {
+    /// All of them, for the first `bytes` to be taken out.
+    pub(crate) fn take(&mut self, bytes: usize) -> &mut VecDeque<Bytes> {
+        self.bytes -= bytes;
+        self.all()
+    }
+
+    fn all(&mut self) -> &mut VecDeque<Bytes> {
         if !self.tail.is_empty() {
             self.whole.push_back(self.tail.split().freeze());
         }
@@ -87,6 +102,7 @@ mod tests {
                     _ => pieces.push(piece.into(), 0),
                 }
             }
+            assert_eq!(pieces.bytes(), all.len());
             assert_eq!(pieces.join(), all);
         }
     }

@@ -37,8 +37,6 @@ pub(super) struct Reply(Arc<Mutex<State>>);
 struct State {
     stage: Stage,
     held: Pieces,
-    /// How many bytes are held.
-    held_bytes: usize,
     /// Goes with the body: the place that the request has.
     place: Arc<dyn Any + Send + Sync>,
     /// Learns how long the client lets the answer wait.
@@ -76,7 +74,6 @@ impl Reply {
         let state = State {
             stage: Stage::Waiting(sender, None),
             held: Pieces::default(),
-            held_bytes: 0,
             place,
             meter,
             policy,
@@ -93,7 +90,7 @@ impl Reply {
         let Stage::Waiting(_, head @ None) = &mut state.stage else {
             return Err("the response was started before".to_owned());
         };
-        if state.held_bytes > 0 {
+        if state.held.bytes() > 0 {
             return Err("a part of the response was written before".to_owned());
         }
         if !(200..600).contains(&status.as_u16()) {
@@ -226,7 +223,7 @@ impl Reply {
     /// Whether anything was said: a status or a byte.
     pub(super) fn has_begun(&self) -> bool {
         let state = self.lock();
-        !matches!(state.stage, Stage::Waiting(_, None)) || state.held_bytes > 0
+        !matches!(state.stage, Stage::Waiting(_, None)) || state.held.bytes() > 0
     }
 
     /// Whether nothing of the answer has left.
@@ -287,13 +284,12 @@ impl State {
         if !self.may_grow(bytes) || matches!(self.stage, Stage::Over) {
             return;
         }
-        if self.held_bytes + bytes > HELD_BYTES_MAX {
+        if self.held.bytes() + bytes > HELD_BYTES_MAX {
             self.flush();
         }
         hold(&mut self.held);
-        self.held_bytes += bytes;
         let is_streaming = matches!(self.stage, Stage::Streaming(_));
-        if is_streaming && self.held_bytes >= HELD_BYTES_MAX {
+        if is_streaming && self.held.bytes() >= HELD_BYTES_MAX {
             self.flush();
         }
     }
@@ -309,13 +305,11 @@ impl State {
             self.stage = Stage::Streaming(sender);
         }
         if let Stage::Streaming(sender) = &mut self.stage
-            && self.held_bytes > 0
+            && self.held.bytes() > 0
         {
-            self.held
-                .all()
-                .drain(..)
-                .for_each(|piece| sender.push(piece));
-            self.held_bytes = 0;
+            while self.held.bytes() > 0 {
+                sender.push(self.held.pop());
+            }
             self.meter.add(SENDING_TIME);
         }
     }
