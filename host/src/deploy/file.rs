@@ -70,7 +70,7 @@ impl AppFile {
         &self,
         make: fn(&Self, &[u8]) -> Result<T, SetupError>,
     ) -> Result<Attempt<(T, Stamp)>, SetupError> {
-        if self.stamp()?.unsettled_for().is_some() {
+        if !self.stamp()?.is_settled() {
             return Ok(Attempt::Disturbed); // no thread has to find that out
         }
         let this = self.clone();
@@ -89,7 +89,7 @@ impl AppFile {
         let before = self.stamp_of(&file).map_err(|error| self.cannot(&error))?;
         let bytes = App::read(&file, &self.path)?;
         let after = self.stamp_of(&file).map_err(|error| self.cannot(&error))?;
-        let is_whole = before == after && after.unsettled_for().is_none();
+        let is_whole = before == after && after.is_settled();
         Ok(is_whole.then_some((bytes, after)))
     }
 

@@ -53,15 +53,17 @@ impl Stamp {
         *other == Self { besides, ..*self }
     }
 
-    /// How long to wait until the file can not change any more without it
-    /// showing. Nothing for a file whose time lies in the future: its clock is
-    /// another machine's.
-    pub(super) fn unsettled_for(&self) -> Option<Duration> {
+    /// Whether the file can not change any more without it showing. So it is with
+    /// one whose time lies in the future: its clock is another machine's.
+    pub(super) fn is_settled(&self) -> bool {
+        self.age().is_none_or(|age| age > Self::SETTLED_AFTER)
+    }
+
+    fn age(&self) -> Option<Duration> {
         let seconds = u64::try_from(self.changed.0).ok()?;
         let nanoseconds = u32::try_from(self.changed.1).ok()?;
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-        let age = changed.elapsed().ok()?;
-        Self::SETTLED_AFTER.checked_sub(age)
+        changed.elapsed().ok()
     }
 }
 
