@@ -66,10 +66,7 @@ impl Report {
     /// A request has begun.
     pub(super) fn new(role: Role, params: &Params, witness: &Witness) -> Self {
         let observers = witness.observers.clone();
-        let mut journal = Journal::observed(observers.clone());
-        if let Some(line) = &witness.line {
-            journal = journal.in_line(line.clone());
-        }
+        let journal = Journal::observed(observers.clone()).in_line(witness.line.clone());
         let journal = Arc::new(journal);
         let asked = Arc::new(asked(role, params, &journal, witness));
         observers.began(&asked, &journal);

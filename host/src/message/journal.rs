@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Fault;
 use super::observer::{Observer, Observers};
-use super::pot::{Portion, Pot};
+use super::pot::Pot;
 use super::printable::printable;
 use super::waits::Waits;
 
@@ -118,19 +118,14 @@ impl Journal {
 
     /// The same for a request that came by a socket with so much room for those who
     /// wait for a place.
-    pub(crate) fn in_line(mut self, line: Arc<Pot>) -> Self {
-        self.line = Some(line);
+    pub(crate) fn in_line(mut self, line: Option<Arc<Pot>>) -> Self {
+        self.line = line;
         self
     }
 
-    /// A place among those who wait and came by the same socket, if there is one.
-    /// Without a socket there always is.
-    pub(crate) fn stand(&self) -> Option<Option<Portion>> {
-        let Some(line) = &self.line else {
-            return Some(None);
-        };
-        let mut place = line.portion();
-        place.grow(1, self).then_some(Some(place))
+    /// The room for those who wait and came by the same socket, if it has a limit.
+    pub(crate) fn line(&self) -> Option<&Arc<Pot>> {
+        self.line.as_ref()
     }
 
     /// The request's number, by which log lines and error pages name it. It

@@ -22,7 +22,7 @@ use super::holdings;
 use super::lines::{Lines, shortage};
 use super::place::{Claim, Place};
 use super::tenant::Customer;
-use crate::message::{Fault, Journal, Portion};
+use crate::message::{Fault, Journal, Portion, Pot};
 
 /// How often one who waits for processor time looks whether it has some, at
 /// most and at least.
@@ -134,16 +134,12 @@ impl Gate {
 
     fn line_up(&self, customer: &Arc<Customer>, journal: &Journal) -> Result<Waiting<'_>, Fault> {
         let [app, tenant] = customer.accounts();
-        if !customer.leaves_room_to_wait() {
+        let line = journal.line().filter(|_| customer.has_others());
+        let mut place = line.map(Pot::portion);
+        let may_stand = |place: &mut Portion| place.grow(1, journal);
+        if !customer.leaves_room_to_wait() || !place.as_mut().is_none_or(may_stand) {
             return Err(full_queue(tenant, customer, journal));
         }
-        let place = match customer.has_others() {
-            true => journal.stand(),
-            false => Some(None),
-        };
-        let Some(place) = place else {
-            return Err(full_queue(tenant, customer, journal));
-        };
         for (account, other) in [(app, None), (tenant, Some(app))] {
             if !account.waiting.take(1) {
                 if let Some(other) = other {
