@@ -275,6 +275,7 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Owner;
 
     /// Sends until no more should be read. How much waits then.
     fn fill(upload: &mut Upload) -> usize {
@@ -306,6 +307,28 @@ mod tests {
             queued.journal.set_stage(Stage::Computing);
             assert_eq!(fill(&mut queued), room);
         }
+    }
+
+    #[test]
+    fn rooms_are_bounded_together_and_given_back() {
+        let of_noisy = || {
+            let upload = fresh(None, true);
+            let (tenant, app) = ("noisy".to_owned(), String::new());
+            upload.journal.set_owner(Arc::new(Owner { tenant, app }));
+            upload
+        };
+        let mut uploads: Vec<_> = (0..1000).map(|_| of_noisy()).collect();
+        let _bodies: Vec<_> = uploads.iter_mut().map(Upload::open).collect();
+        assert_eq!(fill(&mut uploads[0]), SHARED_ROOM_BYTES);
+        let all: usize = uploads.iter_mut().map(fill).sum();
+        assert!(all <= 1000 * PIPE_BYTES + ROOMS_BYTES_MAX / 2, "{all}");
+        let mut next = of_noisy();
+        let _body = next.open();
+        assert_eq!(fill(&mut next), PIPE_BYTES);
+        drop(uploads.drain(..500));
+        let mut next = of_noisy();
+        let _body = next.open();
+        assert_eq!(fill(&mut next), SHARED_ROOM_BYTES);
     }
 
     #[test]
