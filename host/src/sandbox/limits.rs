@@ -92,8 +92,8 @@ impl Meter {
         })
     }
 
-    /// Notes what the instance has cost by now in the request's journal, and
-    /// charges its customer.
+    /// Notes what the instance has cost by now in the request's journal. Its
+    /// customer is charged at the end of each poll and at each tick of the clock.
     ///
     /// Processor time is the sum of the times in which the guest's task is
     /// polled. On the threads that serve that is wall-clock time, because to
@@ -103,7 +103,6 @@ impl Meter {
     /// did for its tenant's files is told with it, but not held against its limit:
     /// it may have been another request's.
     pub(super) fn publish(&self) {
-        self.charge();
         self.journal.set_usage(Usage {
             cpu_time: self.spent_by_now() + Duration::from_nanos(self.chores.load(Relaxed)),
             memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
@@ -268,6 +267,7 @@ impl Meter {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |store| {
             self.publish();
+            self.charge();
             if self.spent_by_now() > time_max {
                 return Err(wasmtime::Error::new(OutOfCpu));
             }
@@ -277,7 +277,6 @@ impl Meter {
             {
                 slow::tell_where(&store, &self);
             }
-            self.charge();
             self.is_yielding.store(true, Relaxed);
             let others: BoxFuture<'static, ()> = match self.pause().is_zero() {
                 // tokio's own yield: a plain one is polled again at once.
@@ -308,6 +307,7 @@ impl Meter {
             (false, false) => Stage::Waiting,
         });
         self.publish();
+        self.charge();
     }
 
     fn now(&self) -> u64 {
