@@ -43,16 +43,20 @@ use crate::setup::SetupError;
 #[derive(Clone)]
 pub struct App(Arc<Deployment>);
 
+/// What all requests of an application share. One of them has few references to it,
+/// instead of many to its parts: each is counted in memory that the processors
+/// have to pass to each other.
 #[derive(Clone)]
-struct Deployment {
+pub(super) struct Deployment {
     name: String,
-    wasmtime: wasmtime::Engine,
-    flavour: Flavour,
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) flavour: Flavour,
     world: Arc<dyn World>,
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     customer: Arc<Customer>,
-    secrets: Arc<Secrets>,
-    has_told_of_folders: Arc<AtomicBool>,
+    pub(super) secrets: Arc<Secrets>,
+    /// Whether its operator was told how to grant it folders.
+    pub(super) has_told_of_folders: Arc<AtomicBool>,
 }
 
 impl App {
@@ -228,18 +232,18 @@ impl Deployment {
         // The web server vouches for the file's length.
         request.data = limit_body(request.data, u64::MAX, &meter);
         let place = Arc::new(place);
-        let hand_off = HandOff::new(self.policy.clone(), &request.params);
+        let hand_off = HandOff::new(&request.params, self.policy.send_file_by);
         let (reply, answer) = Reply::new(place, meter.clone(), self.policy.clone(), is_verdict);
         // A task of its own: the guest goes on while whoever asked is busy
         // writing, and after it has its answer.
         let background = self.customer.tenant.engine().background().clone();
-        let task = Box::pin(self.drive(memory, meter.clone(), request, reply));
+        let task = Box::pin(self.clone().drive(memory, meter.clone(), request, reply));
         background::spawn(&background, meter, task);
         let answer = answer.await.unwrap_or_else(|_| {
             let complaint = "the task that ran the application broke off";
             Err(Fault::Internal(complaint.to_owned()))
         });
-        match answer.and_then(|response| hand_off.of(response)) {
+        match answer.and_then(|response| hand_off.of(response, &self.policy)) {
             Ok(response) if is_verdict && response.leave.is_some() => {
                 casting::complete(response).await
             }
@@ -257,14 +261,10 @@ impl Deployment {
     ) {
         let journal = request.journal.clone();
         let sandbox = Sandbox {
-            engine: self.wasmtime.clone(),
-            flavour: self.flavour,
-            policy: self.policy.clone(),
+            deployment: self.clone(),
             journal: journal.clone(),
             meter: meter.clone(),
             memory,
-            secrets: self.secrets.clone(),
-            has_told_of_folders: self.has_told_of_folders.clone(),
         };
         let ending = self.watch(sandbox, request, &reply).await;
         meter.publish();

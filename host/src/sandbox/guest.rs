@@ -1,7 +1,7 @@
 //! The state of one instance: what the host's side of its imports works on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::app::Deployment;
 use super::grants::{self, Program};
 use super::holdings::Holdings;
 use super::incoming::Incoming;
@@ -19,11 +20,8 @@ use super::outbound::Outbound;
 use super::place::Claim;
 use super::reply::Reply;
 use super::runtime::Flavour;
-use super::secrets::Secrets;
 use super::stdio::LogStream;
-use super::tenant::Customer;
 use crate::message::{Journal, Params, RequestBody};
-use crate::policy::Policy;
 
 /// The most handles that one instance may have (of the component model, and of
 /// the things of ours that they stand for): what a guest makes us hold beside
@@ -45,15 +43,10 @@ const SETTING_PREFIX: &[u8] = b"WASI_CONFIG_";
 
 /// What a request's instance will be made in. It can be entered once.
 pub(super) struct Sandbox {
-    pub(super) engine: wasmtime::Engine,
-    pub(super) flavour: Flavour,
-    pub(super) policy: Arc<Policy>,
+    pub(super) deployment: Arc<Deployment>,
     pub(super) journal: Arc<Journal>,
     pub(super) meter: Arc<Meter>,
     pub(super) memory: Claim,
-    pub(super) secrets: Arc<Secrets>,
-    /// Whether the application's operator was told how to grant it folders.
-    pub(super) has_told_of_folders: Arc<AtomicBool>,
 }
 
 impl Sandbox {
@@ -65,15 +58,15 @@ impl Sandbox {
         reply: Option<Reply>,
     ) -> Store<Guest> {
         let Self {
-            engine,
-            flavour,
-            policy,
+            deployment,
             journal,
             meter,
             memory,
-            secrets,
-            has_told_of_folders,
         } = self;
+        let policy = deployment.policy.as_ref();
+        let (cpu_time_max, slow_after) = (policy.cpu_time_max, policy.slow_after);
+        let memory_bytes_max = policy.memory_bytes_max;
+        let (engine, flavour) = (deployment.wasmtime.clone(), deployment.flavour);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -83,16 +76,12 @@ impl Sandbox {
             body: Incoming::new(body),
             source: Incoming::default(),
             reply,
-            memory: meter
-                .clone()
-                .limit_memory(policy.memory_bytes_max, Some(memory)),
-            outbound: Outbound::new(policy.clone(), journal.clone(), meter.customer().cloned()),
-            customer: meter.customer().cloned(),
+            memory: meter.clone().limit_memory(memory_bytes_max, Some(memory)),
+            outbound: Outbound::new(deployment.clone(), journal.clone(), meter.clone()),
             holdings: Holdings::new(meter.clone(), flavour),
-            policy: policy.clone(),
-            secrets,
+            meter: meter.clone(),
+            deployment,
             journal,
-            has_told_of_folders,
             table,
             program: None,
             environment: None,
@@ -108,10 +97,10 @@ impl Sandbox {
         store.set_hostcall_fuel(match flavour {
             // What its one call hands over lies in the guest's memory, so it is no
             // more than that; as our values it takes as much again.
-            Flavour::Plain => usize::try_from(policy.memory_bytes_max).unwrap_or(usize::MAX),
+            Flavour::Plain => usize::try_from(memory_bytes_max).unwrap_or(usize::MAX),
             Flavour::Concurrent => CONCURRENT_CALL_BYTES_MAX,
         });
-        meter.limit_cpu(&mut store, policy.cpu_time_max, policy.slow_after);
+        meter.limit_cpu(&mut store, cpu_time_max, slow_after);
         store
     }
 }
@@ -125,11 +114,9 @@ pub(super) struct Guest {
     pub(super) source: Incoming,
     /// Where an instance of the native contract answers.
     pub(super) reply: Option<Reply>,
-    policy: Arc<Policy>,
-    customer: Option<Arc<Customer>>,
-    secrets: Arc<Secrets>,
+    deployment: Arc<Deployment>,
+    meter: Arc<Meter>,
     journal: Arc<Journal>,
-    has_told_of_folders: Arc<AtomicBool>,
     memory: MemoryLimit,
     holdings: Holdings,
     table: ResourceTable,
@@ -164,17 +151,21 @@ impl Guest {
     }
 
     fn set_environment(&mut self, variables: Vec<(String, String)>) -> Arc<Vec<(String, String)>> {
-        let environment = grants::environment(&self.policy, &self.secrets, variables);
+        let Deployment {
+            policy, secrets, ..
+        } = self.deployment.as_ref();
+        let environment = grants::environment(policy, secrets, variables);
         self.environment.insert(environment.into()).clone()
     }
 
     /// Says once for an application how it gets the files that it looks for.
     pub(super) fn hint_at_folders(&self) {
-        let has_none = self.policy.grants.folders.is_empty();
-        if has_none && !self.has_told_of_folders.swap(true, Ordering::Relaxed) {
+        let has_none = self.deployment.policy.grants.folders.is_empty();
+        let has_told = &self.deployment.has_told_of_folders;
+        if has_none && !has_told.swap(true, Ordering::Relaxed) {
             grants::tell(
                 &self.journal,
-                self.customer.as_deref(),
+                self.meter.customer().map(Arc::as_ref),
                 "the application asked for its folders and has none; if it needs files, --dir HOST::GUEST grants it some",
             );
         }
@@ -196,13 +187,16 @@ impl Guest {
     /// What looks up names for it, if it may have that: who was granted addresses
     /// may.
     pub(super) fn names(&self) -> Option<Names> {
-        let may = !self.policy.grants.addresses.is_empty();
-        may.then(|| Names::of(self.customer.as_deref()))
+        let may = !self.deployment.policy.grants.addresses.is_empty();
+        may.then(|| Names::of(self.meter.customer().map(Arc::as_ref)))
     }
 
     /// What the application was set, and what the web server sets for it.
     pub(super) fn settings(&mut self) -> &WasiConfigVariables {
-        let (policy, params, secrets) = (&self.policy, &self.params, &self.secrets);
+        let Deployment {
+            policy, secrets, ..
+        } = self.deployment.as_ref();
+        let params = &self.params;
         self.settings.get_or_insert_with(|| {
             let mut settings = WasiConfigVariables::new();
             for (name, value) in &policy.grants.settings {
@@ -227,17 +221,17 @@ impl Guest {
 
     /// The guest's log: all of its ways there share one limit.
     pub(super) fn log(&mut self) -> &LogStream {
-        let (journal, customer) = (&self.journal, &self.customer);
-        let bytes_max = self.policy.log_bytes_max;
+        let (journal, customer) = (&self.journal, self.meter.customer());
+        let bytes_max = self.deployment.policy.log_bytes_max;
         self.log
-            .get_or_insert_with(|| LogStream::new(journal.clone(), bytes_max, customer.clone()))
+            .get_or_insert_with(|| LogStream::new(journal.clone(), bytes_max, customer.cloned()))
     }
 
     fn builder(&mut self) -> WasiCtxBuilder {
         let log = self.log().other();
         let program = self.program.take();
-        let (policy, journal) = (&self.policy, &self.journal);
-        let customer = self.customer.as_ref();
+        let (policy, journal) = (&self.deployment.policy, &self.journal);
+        let customer = self.meter.customer();
         let connects = self.holdings.connects();
         grants::wasi(policy, journal, customer, connects, log, program)
     }

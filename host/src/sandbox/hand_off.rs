@@ -3,8 +3,6 @@
 //! The application names one of its own files; what the web server is told is
 //! ours, and only what the operator has mapped.
 
-use std::sync::Arc;
-
 use http::{HeaderName, HeaderValue, header};
 
 use crate::cgi;
@@ -27,21 +25,18 @@ const OF_BODY: &[HeaderName] = &[
 
 /// What is needed of a request to hand its answer's file off.
 pub(super) struct HandOff {
-    policy: Arc<Policy>,
     /// How the web server is asked, or else what it calls itself (RFC 3875
     /// §4.1.17), for the complaint.
     by: Result<SendFileBy, String>,
 }
 
 impl HandOff {
-    pub(super) fn new(policy: Arc<Policy>, params: &Params) -> Self {
+    pub(super) fn new(params: &Params, by: Option<SendFileBy>) -> Self {
         let software = params.text("SERVER_SOFTWARE").unwrap_or_default();
         Self {
-            by: policy
-                .send_file_by
+            by: by
                 .or_else(|| known(&software))
                 .ok_or_else(|| software.into_owned()),
-            policy,
         }
     }
 
@@ -52,11 +47,11 @@ impl HandOff {
     ///
     /// `BadResponse` if the file is not one that the operator lets be sent, or
     /// the web server is not known to send any.
-    pub(super) fn of(&self, mut response: Response) -> Result<Response, Fault> {
+    pub(super) fn of(&self, mut response: Response, policy: &Policy) -> Result<Response, Fault> {
         let Some(named) = response.headers.remove(FIELD) else {
             return Ok(response);
         };
-        let (field, file) = self.ask(&named).map_err(Fault::BadResponse)?;
+        let (field, file) = self.ask(&named, policy).map_err(Fault::BadResponse)?;
         for name in OF_BODY {
             response.headers.remove(name);
         }
@@ -66,11 +61,15 @@ impl HandOff {
     }
 
     /// The field by which the web server is asked for the file.
-    fn ask(&self, named: &HeaderValue) -> Result<(HeaderName, HeaderValue), String> {
+    fn ask(
+        &self,
+        named: &HeaderValue,
+        policy: &Policy,
+    ) -> Result<(HeaderName, HeaderValue), String> {
         let decoded = cgi::decode(named.as_bytes());
         let path = str::from_utf8(&decoded)
             .map_err(|_| format!("the file {named:?} that it wants to be sent is no UTF-8"))?;
-        let mut folders = self.policy.sent_folders.iter();
+        let mut folders = policy.sent_folders.iter();
         let file = folders.find_map(|folder| folder.of_web_server(path));
         let file = file.ok_or_else(|| {
             format!("the file {path:?} that it wants to be sent is in no folder of --send-file")
@@ -120,7 +119,7 @@ mod tests {
 
     fn hand_off(response: Response, policy: &Policy, software: &str) -> Result<Response, Fault> {
         let params: Params = [("SERVER_SOFTWARE", software)].into_iter().collect();
-        HandOff::new(Arc::new(policy.clone()), &params).of(response)
+        HandOff::new(&params, policy.send_file_by).of(response, policy)
     }
 
     fn naming(file: &str) -> Response {

@@ -14,12 +14,12 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::connection::Destination;
 use self::line::Line;
+use super::app::Deployment;
 use super::grants::tell;
+use super::limits::Meter;
 use super::names::Names;
-use super::tenant::Customer;
 use super::waits::named;
 use crate::message::Journal;
-use crate::policy::Policy;
 
 /// How much of a body that a `wasi:http` guest writes is taken at a time,
 /// bytes; two such pieces may wait.
@@ -27,9 +27,9 @@ const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// What one instance may send, and has sent.
 pub(super) struct Outbound {
-    policy: Arc<Policy>,
+    deployment: Arc<Deployment>,
     journal: Arc<Journal>,
-    customer: Option<Arc<Customer>>,
+    meter: Arc<Meter>,
     sent: usize,
     has_told: bool,
     /// Ends the connections with the instance; made for the first request.
@@ -42,14 +42,14 @@ pub(super) struct Outbound {
 
 impl Outbound {
     pub(super) fn new(
-        policy: Arc<Policy>,
+        deployment: Arc<Deployment>,
         journal: Arc<Journal>,
-        customer: Option<Arc<Customer>>,
+        meter: Arc<Meter>,
     ) -> Self {
         Self {
-            policy,
+            deployment,
             journal,
-            customer,
+            meter,
             sent: 0,
             has_told: false,
             open: None,
@@ -61,10 +61,10 @@ impl Outbound {
         &mut self,
         request: &http::Request<WasiBody>,
     ) -> Result<(Destination, Option<Line>), Error> {
-        let may_be_private = self.policy.grants.private_hosts;
+        let may_be_private = self.deployment.policy.grants.private_hosts;
         let destination = Destination::of(request.uri(), may_be_private)?;
         let Destination { host, port, .. } = &destination;
-        let hosts = &self.policy.grants.hosts;
+        let hosts = &self.deployment.policy.grants.hosts;
         if !hosts.iter().any(|pattern| pattern.matches(host, *port)) {
             self.tell(&format!(
                 "an HTTP request to {host}:{port} was refused; --allow-host {host} allows it"
@@ -72,12 +72,12 @@ impl Outbound {
             return Err(Error::HttpRequestDenied);
         }
         self.sent += 1;
-        let requests_max = self.policy.outbound_requests_max;
+        let requests_max = self.deployment.policy.outbound_requests_max;
         if self.sent > requests_max {
             self.tell(&format!("more than {requests_max} HTTP requests were sent"));
             return Err(Error::ConnectionLimitReached);
         }
-        let line = self.customer.clone().map(Line::take).transpose();
+        let line = self.meter.customer().cloned().map(Line::take).transpose();
         let line = line.map_err(|refusal| {
             self.tell(&refusal);
             Error::ConnectionLimitReached
@@ -88,7 +88,7 @@ impl Outbound {
     /// Says it once: a guest may try again and again.
     fn tell(&mut self, hint: &str) {
         if !std::mem::replace(&mut self.has_told, true) {
-            tell(&self.journal, self.customer.as_deref(), hint);
+            tell(&self.journal, self.meter.customer().map(Arc::as_ref), hint);
         }
     }
 }
@@ -105,7 +105,7 @@ impl WasiHttpHooks for Outbound {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let admitted = self.admit(&request);
         let journal = self.journal.clone();
-        let customer = self.customer.clone();
+        let customer = self.meter.customer().cloned();
         let names = Names::of(customer.as_deref());
         let guard = || CancellationToken::new().drop_guard();
         let open = self.open.get_or_insert_with(guard).token().clone();
