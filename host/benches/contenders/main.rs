@@ -82,6 +82,10 @@ fn main() -> ExitCode {
             Ok(count) => parts::work(part, count, cache),
             Err(_) => Err(format!("{count:?} is no number")),
         },
+        ["side-by-side", guest, threads, cache] => match threads.parse() {
+            Ok(threads) => threads::side_by_side(guest, threads, cache),
+            Err(_) => Err(format!("{threads:?} is no number")),
+        },
         // Cargo says so, unless it tests.
         arguments if !arguments.contains(&"--bench") => return bounds::test(),
         arguments => measure(arguments),

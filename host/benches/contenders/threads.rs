@@ -9,13 +9,16 @@ use serde_json::{Value, json};
 
 use crate::figures::{cell, median};
 use crate::parts::BATCH;
-use crate::work::{app, repeat};
+use crate::work::{CACHE, app, repeat};
 
 /// How long each turn is: long next to what starting a thread takes.
 const BATCHES_A_TURN: u32 = 5;
 
 /// How many requests are sent between two looks at the clock.
 const REQUESTS: u32 = 50;
+
+/// How many turns a profiler sees.
+const TURNS: usize = 10;
 
 const GUESTS: &[(&str, &str)] = &[
     ("native", "hello"),
@@ -39,6 +42,20 @@ pub(crate) fn run(turns: usize) -> Value {
         json!({ "name": name, "factor": factor })
     });
     rows.collect()
+}
+
+/// The same for a profiler: one guest, on so many threads.
+pub(crate) fn side_by_side(name: &str, threads: usize, cache: &str) -> Result<(), String> {
+    CACHE.get_or_init(|| cache.into());
+    let guest = GUESTS.iter().find(|guest| guest.0 == name);
+    let guest = guest
+        .ok_or_else(|| format!("there is no guest {name:?}"))?
+        .1;
+    let app = app(guest)?;
+    for _ in 0..TURNS {
+        println!("{:.0} requests/s", rate_on(&app, threads));
+    }
+    Ok(())
 }
 
 /// Requests a second, on so many threads.
