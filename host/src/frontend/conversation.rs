@@ -39,8 +39,9 @@ const READ_STEP: usize = 4;
 /// How much may wait to leave before no more of a response is taken, bytes.
 const OUTPUT_BYTES_MAX: usize = 128 * 1024;
 
-/// How much of a response leaves at a time, bytes: one full record.
-const TURN_BYTES: usize = 65_535;
+/// How much of a response leaves at a time, bytes: two full records, which is about
+/// what a pipe holds.
+const TURN_BYTES: usize = 2 * 65_535;
 
 /// The same where several responses share the connection.
 const SHARED_TURN_BYTES: usize = 32 * 1024;

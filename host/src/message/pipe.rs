@@ -13,6 +13,11 @@ use super::pieces::Pieces;
 /// one read from a socket brings, so that both sides can be busy at once.
 pub const PIPE_BYTES: usize = 128 * 1024;
 
+/// Down to how many a full one is read before its sender goes on, bytes. Sooner,
+/// both would take turns at each piece, and each turn wakes a task, often on
+/// another thread.
+const LOW_BYTES: usize = PIPE_BYTES / 2;
+
 /// The reader of a body is gone: nobody wants the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody reads this body any more")]
@@ -108,18 +113,30 @@ impl<E> BodySender<E> {
         lock(&self.shared).bytes
     }
 
-    /// Waits until there is room, or nobody reads any more.
+    /// Waits until there is room, or nobody reads any more. Who finds it full waits
+    /// until half of it was read.
     pub async fn ready(&mut self) -> Result<(), Gone> {
         poll_fn(|cx| self.poll_ready(cx)).await
     }
 
     /// As [`ready`](Self::ready).
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        self.poll_below(PIPE_BYTES, cx)
+        self.poll_room(PIPE_BYTES, LOW_BYTES, cx)
     }
 
     /// Ready once fewer than so many bytes wait, or nobody reads any more.
     pub fn poll_below(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.poll_room(bytes, bytes, cx)
+    }
+
+    /// Ready while fewer than so many bytes wait; else woken once there are fewer
+    /// than `low`.
+    fn poll_room(
+        &mut self,
+        bytes: usize,
+        low: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Gone>> {
         let mut state = lock(&self.shared);
         if state.receiver_gone {
             return Poll::Ready(Err(Gone));
@@ -127,7 +144,7 @@ impl<E> BodySender<E> {
         if state.bytes < bytes {
             return Poll::Ready(Ok(()));
         }
-        state.room_below = bytes;
+        state.room_below = low;
         remember(&mut state.wants_room, cx);
         Poll::Pending
     }
@@ -252,17 +269,17 @@ mod tests {
     #[test]
     fn who_waits_for_room_is_woken_only_when_there_is_some() {
         let (mut sender, mut receiver) = pipe::<BodyError>();
-        (0..3).for_each(|_| sender.push(vec![0; PIPE_BYTES / 2].into()));
+        (0..4).for_each(|_| sender.push(vec![0; PIPE_BYTES / 4].into()));
         let bell = Arc::new(Bell::default());
         let waker = Waker::from(bell.clone());
         let cx = &mut Context::from_waker(&waker);
         assert_eq!(sender.poll_ready(cx), Poll::Pending);
-        let woken = [1, 2, 3].map(|_| {
+        let woken = [1, 2, 3, 4].map(|_| {
             assert!(poll(&mut receiver).is_ready());
             bell.0.load(Ordering::Relaxed)
         });
-        // The first leaves as much as there may be.
-        assert_eq!(woken, [0, 1, 1]);
+        // The second leaves just half.
+        assert_eq!(woken, [0, 0, 1, 1]);
     }
 
     /// Counts how often it rang.
