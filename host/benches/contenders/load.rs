@@ -24,9 +24,6 @@ use crate::question::Question;
 /// How long is waited for the last answers: they may have a gigabyte.
 const LATE_MAX: Duration = Duration::from_secs(20);
 
-/// The niceness (see nice(1)) of the thread that asks at a fixed rate: the least.
-const FIRST: i32 = -20;
-
 /// How much of its time that thread may work. Above that answers wait for us.
 const BUSY: f64 = 0.9;
 
@@ -142,9 +139,8 @@ pub(crate) fn paced(
     time: Duration,
 ) -> Result<Paced, String> {
     thread::scope(|scope| {
-        // A thread of its own, because it stays first.
+        // A thread of its own, because what that works is counted.
         let asking = scope.spawn(|| {
-            come_first();
             let (began, worked) = (Instant::now(), thread_time());
             let asking = ask_paced(place, question, connections, rate, time);
             let paced = single_threaded()?.block_on(asking)?;
@@ -162,13 +158,6 @@ pub(crate) fn paced(
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Has this thread run as soon as there is something to do, if that is allowed:
-/// who measures how long others take must not wait for them. On Linux it is the
-/// thread's, not the process's.
-fn come_first() {
-    let _ = rustix::process::nice(FIRST);
 }
 
 async fn ask_paced(
