@@ -49,7 +49,6 @@ pub struct App(Arc<Deployment>);
 #[derive(Clone)]
 pub(super) struct Deployment {
     name: String,
-    pub(super) wasmtime: wasmtime::Engine,
     pub(super) flavour: Flavour,
     world: Arc<dyn World>,
     pub(super) policy: Arc<Policy>,
@@ -165,7 +164,6 @@ impl App {
         loaded.code.prepare(file)?;
         Ok(Self(Arc::new(Deployment {
             name: name.to_owned(),
-            wasmtime: loaded.runtime.wasmtime.clone(),
             flavour: loaded.runtime.flavour,
             world: worlds::bind(loaded, file, policy.interface.as_deref())?.into(),
             customer: Customer::new(tenant, name, &policy.budget, memory_bytes),

@@ -50,9 +50,11 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    /// The store of the one instance that serves this request.
+    /// The store of the one instance that serves this request, of what was loaded
+    /// for this engine.
     pub(super) fn enter(
         self,
+        engine: &wasmtime::Engine,
         params: Params,
         body: RequestBody,
         reply: Option<Reply>,
@@ -66,7 +68,7 @@ impl Sandbox {
         let policy = deployment.policy.as_ref();
         let (cpu_time_max, slow_after) = (policy.cpu_time_max, policy.slow_after);
         let memory_bytes_max = policy.memory_bytes_max;
-        let (engine, flavour) = (deployment.wasmtime.clone(), deployment.flavour);
+        let flavour = deployment.flavour;
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -91,7 +93,7 @@ impl Sandbox {
             wasi_0_1: None,
             http,
         };
-        let mut store = Store::new(&engine, guest);
+        let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_max_component_handles(HANDLES_MAX);
         store.set_hostcall_fuel(match flavour {

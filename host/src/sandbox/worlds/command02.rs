@@ -25,7 +25,7 @@ impl World for Command02 {
         reply: Reply,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let (mut store, output) = enter(sandbox, request, &reply).await;
+            let (mut store, output) = enter(sandbox, self.0.engine(), request, &reply).await;
             let work = async {
                 let command = self.0.instantiate_async(&mut store).await?;
                 let ran = command.wasi_cli_run().call_run(&mut store).await?;

@@ -28,7 +28,7 @@ impl World for Command03 {
         reply: Reply,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let (mut store, output) = enter(sandbox, request, &reply).await;
+            let (mut store, output) = enter(sandbox, self.0.engine(), request, &reply).await;
             let work = async {
                 let command = self.0.instantiate_async(&mut store).await?;
                 let main = async |accessor: &Accessor<Guest>| -> Result<Ending> {

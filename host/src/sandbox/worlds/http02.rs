@@ -51,7 +51,7 @@ impl World for Http02 {
                 true => Scheme::Https,
                 false => Scheme::Http,
             };
-            let mut store = sandbox.enter(request.params, Body::default(), None);
+            let mut store = sandbox.enter(self.0.engine(), request.params, Body::default(), None);
             let (sender, answer) = oneshot::channel();
             let mut view = store.data_mut().http();
             let incoming = view.new_incoming_request(scheme, incoming)?;

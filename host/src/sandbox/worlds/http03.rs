@@ -44,7 +44,7 @@ impl World for Http03 {
                 }
             };
             let method = incoming.method().clone();
-            let mut store = sandbox.enter(request.params, Body::default(), None);
+            let mut store = sandbox.enter(self.0.engine(), request.params, Body::default(), None);
             let (incoming, sent) = WasiRequest::from_http(store.data_mut().http().hooks, incoming);
             let service = self.0.instantiate_async(&mut store).await?;
             let answer = reply.clone();

@@ -26,7 +26,8 @@ impl World for Module01 {
         reply: Reply,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let (mut store, output) = enter(sandbox, request, &reply).await;
+            let (mut store, output) =
+                enter(sandbox, self.0.module().engine(), request, &reply).await;
             let work = async {
                 let instance = self.0.instantiate_async(&mut store).await?;
                 let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;

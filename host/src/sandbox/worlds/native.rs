@@ -101,7 +101,9 @@ impl World for Native {
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let role = request.role;
-            let mut store = sandbox.enter(request.params, request.body, Some(reply.clone()));
+            let engine = self.instance.engine();
+            let answers = Some(reply.clone());
+            let mut store = sandbox.enter(engine, request.params, request.body, answers);
             store.data_mut().source = Incoming::new(request.data);
             let answered: Answered = match role {
                 Role::Responder | Role::Filter => self.call(&mut store, role).await?,

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wasmtime::{Result, Store};
+use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::I32Exit;
 
 use crate::cgi;
@@ -42,6 +42,7 @@ const AWAITED_TIME_MAX: Duration = Duration::from_secs(5);
 /// The store of a program's one run, and what it writes.
 pub(super) async fn enter(
     sandbox: Sandbox,
+    engine: &Engine,
     request: Request,
     reply: &Reply,
 ) -> (Store<Guest>, CgiOutput) {
@@ -59,7 +60,7 @@ pub(super) async fn enter(
         input: CgiInput::new(input),
         output: output.clone(),
     };
-    let mut store = sandbox.enter(request.params, Body::default(), None);
+    let mut store = sandbox.enter(engine, request.params, Body::default(), None);
     store.data_mut().set_program(program, variables);
     (store, output)
 }
