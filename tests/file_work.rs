@@ -59,8 +59,9 @@ fn work_on_files_uses_up_a_processor_share() -> Outcome {
     let policy = policy.budget(budget);
     let app = App::from_bytes(&engine(2), "asks", ASKS.as_bytes(), policy);
     let local = Local::serve(app.expect("an application"));
-    // It pauses midway, once its share is used up; the next ones do not begin.
-    let mut answers = (0..3).map(|_| local.ask(1, &get(1, "/", false)));
+    // One pauses midway, once its share is used up: which one depends on the machine.
+    // The next ones do not begin.
+    let mut answers = (0..10).map(|_| local.ask(1, &get(1, "/", false)));
     let refused = answers.find(|answer| answer.status() == 503);
     let log = refused.expect("it is over its budget").log();
     assert!(log.contains("over budget: cpu-share of"), "{log}");
