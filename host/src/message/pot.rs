@@ -57,10 +57,14 @@ impl Portion {
     /// Takes so much more, if whoever the request belongs to may have it; whether
     /// it did.
     pub(crate) fn grow(&mut self, amount: usize, journal: &Journal) -> bool {
-        if self.amount == 0
-            && let Some(owner) = journal.owner()
-        {
-            self.tenant.clone_from(&owner.tenant);
+        let owner = journal.owner();
+        self.grow_for(owner.map_or("", |owner| &owner.tenant), amount)
+    }
+
+    /// The same for something of this tenant's.
+    pub(crate) fn grow_for(&mut self, tenant: &str, amount: usize) -> bool {
+        if self.amount == 0 {
+            tenant.clone_into(&mut self.tenant);
         }
         let mut held = self.pot.lock();
         let own = held.by_tenant.get(&self.tenant).copied();

@@ -18,6 +18,7 @@ use super::background;
 use super::casting;
 use super::chores;
 use super::compile;
+use super::copies::Copies;
 use super::ending::Ending;
 use super::engine::Engine;
 use super::guest::Sandbox;
@@ -41,18 +42,18 @@ use crate::setup::SetupError;
 /// A component, ready to serve within its policy. Clones are the same
 /// application.
 #[derive(Clone)]
-pub struct App(Arc<Deployment>);
+pub struct App(pub(super) Arc<Copies>);
 
-/// What all requests of an application share. One of them has few references to it,
-/// instead of many to its parts: each is counted in memory that the processors
-/// have to pass to each other.
+/// What all requests of an application share, or those of one lane (see `copies`). One
+/// of them has few references to it, instead of many to its parts: each is counted in
+/// memory that the processors have to pass to each other.
 #[derive(Clone)]
 pub(super) struct Deployment {
     name: String,
     pub(super) flavour: Flavour,
     world: Arc<dyn World>,
     pub(super) policy: Arc<Policy>,
-    customer: Arc<Customer>,
+    pub(super) customer: Arc<Customer>,
     pub(super) secrets: Arc<Secrets>,
     /// Whether its operator was told how to grant it folders.
     pub(super) has_told_of_folders: Arc<AtomicBool>,
@@ -162,7 +163,7 @@ impl App {
         load::check_folders(&policy)?;
         let secrets = Secrets::read(&policy.grants)?;
         loaded.code.prepare(file)?;
-        Ok(Self(Arc::new(Deployment {
+        let deployment = Deployment {
             name: name.to_owned(),
             flavour: loaded.runtime.flavour,
             world: worlds::bind(loaded, file, policy.interface.as_deref())?.into(),
@@ -170,39 +171,41 @@ impl App {
             policy: Arc::new(policy),
             secrets: Arc::new(secrets),
             has_told_of_folders: Arc::default(),
-        })))
+        };
+        Ok(Self(Copies::new(deployment, loaded.code.clone())))
     }
 
     /// Its name, as it stands in logs.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.0.first.name
     }
 
     /// Who it belongs to.
     pub fn tenant(&self) -> &Tenant {
-        &self.0.customer.tenant
+        &self.0.first.customer.tenant
     }
 
     /// What its requests take at this moment.
     pub fn standing(&self) -> Standing {
-        self.0.customer.app.standing()
+        self.0.first.customer.app.standing()
     }
 
     /// Waits until none of this application's requests is running.
     pub async fn drained(&self) {
-        self.0.customer.idle().await;
+        self.0.first.customer.idle().await;
     }
 }
 
 impl Handler for App {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Fault>> {
         Box::pin(async move {
-            request.journal.set_owner(self.0.customer.owner.clone());
-            let deployment = match tighten(&self.0.policy, &request.params)? {
-                None => self.0.clone(),
+            let here = self.0.here();
+            request.journal.set_owner(here.customer.owner.clone());
+            let deployment = match tighten(&here.policy, &request.params)? {
+                None => here.clone(),
                 Some(policy) => Arc::new(Deployment {
                     policy: Arc::new(policy),
-                    ..self.0.as_ref().clone()
+                    ..here.as_ref().clone()
                 }),
             };
             deployment.handle(request).await
@@ -211,6 +214,16 @@ impl Handler for App {
 }
 
 impl Deployment {
+    /// The same for another lane, where its code is this.
+    pub(super) fn copy(&self, world: Box<dyn World>) -> Self {
+        Self {
+            world: world.into(),
+            policy: Arc::new(self.policy.as_ref().clone()),
+            customer: self.customer.copy(),
+            ..self.clone()
+        }
+    }
+
     async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Fault> {
         let journal = request.journal.clone();
         let is_verdict =
@@ -234,9 +247,8 @@ impl Deployment {
         let (reply, answer) = Reply::new(place, meter.clone(), self.policy.clone(), is_verdict);
         // A task of its own: the guest goes on while whoever asked is busy
         // writing, and after it has its answer.
-        let background = self.customer.tenant.engine().background().clone();
         let task = Box::pin(self.clone().drive(memory, meter.clone(), request, reply));
-        background::spawn(&background, meter, task);
+        background::spawn(self.customer.clone(), meter, task);
         let answer = answer.await.unwrap_or_else(|_| {
             let complaint = "the task that ran the application broke off";
             Err(Fault::Internal(complaint.to_owned()))

@@ -17,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
 use super::limits::Meter;
+use super::tenant::Customer;
 use crate::message::BoxFuture;
 
 /// How nice these threads are (see nice(1)): beside others that compute they
@@ -103,14 +104,15 @@ fn start() -> Option<Runtime> {
 
 /// Runs the task of a guest: where it is called, until the guest has computed
 /// for long.
-pub(super) fn spawn(background: &Arc<Background>, meter: Arc<Meter>, task: BoxFuture<'static, ()>) {
+pub(super) fn spawn(customer: Arc<Customer>, meter: Arc<Meter>, task: BoxFuture<'static, ()>) {
+    let background = customer.tenant.engine().background();
     if meter.gives_way(background.prompt) {
         return background.run(task);
     }
     tokio::spawn(Foreground {
         task: Some(task),
         meter,
-        background: background.clone(),
+        customer,
     });
 }
 
@@ -118,7 +120,7 @@ struct Foreground {
     /// `None` once it has moved.
     task: Option<BoxFuture<'static, ()>>,
     meter: Arc<Meter>,
-    background: Arc<Background>,
+    customer: Arc<Customer>,
 }
 
 impl Future for Foreground {
@@ -126,7 +128,8 @@ impl Future for Foreground {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let gives_way = || this.meter.gives_way(this.background.prompt);
+        let background = this.customer.tenant.engine().background();
+        let gives_way = || this.meter.gives_way(background.prompt);
         let Some(task) = &mut this.task else {
             return Poll::Ready(());
         };
@@ -142,7 +145,7 @@ impl Future for Foreground {
         }
         // Polled there at once, whatever woke it here.
         if let Some(task) = this.task.take() {
-            this.background.run(task);
+            background.run(task);
         }
         Poll::Ready(())
     }
@@ -153,7 +156,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::super::engine::Engine;
-    use super::super::tenant::{Customer, Tenant};
+    use super::super::tenant::Tenant;
     use super::*;
     use crate::policy::Budget;
 
@@ -174,7 +177,7 @@ mod tests {
                 tell.send(is_background()).expect("somebody listens");
             });
             let work = Box::pin(meter.clone().measure(work, None));
-            spawn(engine.background(), meter, work);
+            spawn(customer.clone(), meter, work);
         }
         drop(tell);
         let mut in_foreground = 0;

@@ -12,9 +12,10 @@ use super::background::{Background, PROMPT, give_way};
 use super::cache::{CACHE_BYTES_MAX, Cache};
 use super::compile;
 use super::compiler::Compiler;
+use super::copies::{COPIES_BYTES_MAX, lanes};
 use super::runtime::{Flavour, Runtime};
 use super::turns::Turns;
-use crate::message::{Observer, Observers};
+use crate::message::{Observer, Observers, Pot};
 use crate::setup::SetupError;
 
 /// How many requests wait for a place at a time, unless set. Each holds a
@@ -31,11 +32,14 @@ pub struct EngineOptions {
     compiler: Option<Compiler>,
     observers: Observers,
     prompt: Duration,
+    /// As many as the machine has use for unless set.
+    lanes: Option<usize>,
 }
 
 impl EngineOptions {
     /// The most instances at a time, over all applications. 256 unless set.
-    /// Each reserves 32 GiB of address space, and no memory.
+    /// Each reserves 32 GiB of address space, and no memory; with less than 1024, and
+    /// several processors, twice to four times that once applications are busy.
     #[must_use]
     pub fn instances_max(mut self, instances: usize) -> Self {
         self.instances_max = instances;
@@ -88,6 +92,12 @@ impl EngineOptions {
         self
     }
 
+    #[cfg(test)]
+    pub(super) fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = Some(lanes);
+        self
+    }
+
     /// Has this one told of each compilation, and of each find in the cache.
     #[must_use]
     pub fn observe(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -107,15 +117,21 @@ impl EngineOptions {
             .map(|folder| Cache::open(folder, self.cache_bytes_max));
         let cache = cache.transpose()?;
         let plain = Runtime::start(Flavour::Plain, self.instances_max)?;
+        let lanes = match plain.is_pooled {
+            true => self.lanes.unwrap_or_else(|| lanes(self.instances_max)),
+            false => 1,
+        };
         Ok(Engine(Arc::new(Shared {
             plain,
+            further: (1..lanes).map(|_| Default::default()).collect(),
+            copies: Pot::of(COPIES_BYTES_MAX),
             concurrent: OnceLock::new(),
             cache,
             compiler: self.compiler,
             observers: self.observers,
             turns: Turns::default(),
             gate: Arc::new(Gate::new(self.instances_max, self.waiting_max)),
-            background: Arc::new(Background::new(self.prompt)),
+            background: Background::new(self.prompt),
             tenants: Arc::default(),
             instances_max: self.instances_max,
         })))
@@ -132,6 +148,7 @@ impl Default for EngineOptions {
             compiler: None,
             observers: Observers::default(),
             prompt: PROMPT,
+            lanes: None,
         }
     }
 }
@@ -144,12 +161,17 @@ struct Shared {
     plain: Runtime,
     /// Started with the first guest that needs it.
     concurrent: OnceLock<Runtime>,
+    /// One more of each for every further lane (see `copies`), started when it is
+    /// first needed, if there is room for it.
+    further: Box<[[OnceLock<Option<Runtime>>; 2]]>,
+    /// The memory of copied code.
+    copies: Arc<Pot>,
     cache: Option<Cache>,
     compiler: Option<Compiler>,
     observers: Observers,
     turns: Turns,
     gate: Arc<Gate>,
-    background: Arc<Background>,
+    background: Background,
     /// How many there are.
     tenants: Arc<AtomicUsize>,
     instances_max: usize,
@@ -221,6 +243,32 @@ impl Engine {
         Ok(self.0.concurrent.get_or_init(|| runtime))
     }
 
+    /// How many lanes the threads that serve are dealt to.
+    pub(super) fn lanes(&self) -> usize {
+        self.0.further.len() + 1
+    }
+
+    /// The same for a further lane: from 1.
+    pub(super) fn further(&self, flavour: Flavour, lane: usize) -> Option<&Runtime> {
+        let [plain, concurrent] = self.0.further.get(lane.checked_sub(1)?)?;
+        let runtime = match flavour {
+            Flavour::Plain => plain,
+            Flavour::Concurrent => concurrent,
+        };
+        let start = || match Runtime::start_further(flavour, self.0.instances_max) {
+            Ok(runtime) => Some(runtime),
+            Err(error) => {
+                tracing::debug!("no engine for one more lane: {error}");
+                None
+            }
+        };
+        runtime.get_or_init(start).as_ref()
+    }
+
+    pub(super) fn copies(&self) -> &Arc<Pot> {
+        &self.0.copies
+    }
+
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.0.cache.as_ref()
     }
@@ -241,7 +289,7 @@ impl Engine {
         &self.0.gate
     }
 
-    pub(super) fn background(&self) -> &Arc<Background> {
+    pub(super) fn background(&self) -> &Background {
         &self.0.background
     }
 

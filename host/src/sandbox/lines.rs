@@ -43,7 +43,7 @@ impl Lines {
         let known = self
             .lines
             .iter_mut()
-            .find(|line| Arc::ptr_eq(&line.customer, customer));
+            .find(|line| line.customer.is(customer));
         match known {
             Some(line) => line.waiting.push_back(ticket),
             None => self.lines.push(Line {
@@ -99,8 +99,8 @@ impl Lines {
         }
     }
 
-    pub(super) fn remove(&mut self, customer: &Arc<Customer>, number: u64) {
-        let of_customer = |line: &Line| Arc::ptr_eq(&line.customer, customer);
+    pub(super) fn remove(&mut self, customer: &Customer, number: u64) {
+        let of_customer = |line: &Line| line.customer.is(customer);
         let Some(index) = self.lines.iter().position(of_customer) else {
             return;
         };

@@ -114,7 +114,9 @@ impl Loaded<'_> {
     }
 }
 
-/// A component, or a module of before there were components (WASI 0.1).
+/// A component, or a module of before there were components (WASI 0.1). Clones are the
+/// same.
+#[derive(Clone)]
 pub(super) enum Code {
     Component(Component),
     Module(Module),
@@ -158,6 +160,32 @@ impl Code {
                 Kind::Module => Module::deserialize_file(wasmtime, path).map(Self::Module),
             }
         }
+    }
+
+    /// The same for another engine with the same settings.
+    #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
+    pub(super) fn copy(&self, wasmtime: &wasmtime::Engine) -> wasmtime::Result<Self> {
+        // SAFETY: the bytes must be what wasmtime compiled. They are what this process
+        // runs already.
+        unsafe {
+            Ok(match self {
+                Self::Component(component) => {
+                    Self::Component(Component::deserialize(wasmtime, component.serialize()?)?)
+                }
+                Self::Module(module) => {
+                    Self::Module(Module::deserialize(wasmtime, module.serialize()?)?)
+                }
+            })
+        }
+    }
+
+    /// How much it takes, bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let image = match self {
+            Self::Component(component) => component.image_range(),
+            Self::Module(module) => module.image_range(),
+        };
+        image.end.addr() - image.start.addr()
     }
 
     /// Whether this is exported, of a compatible version.

@@ -17,6 +17,7 @@ mod cgi_io;
 mod chores;
 mod compile;
 mod compiler;
+mod copies;
 mod dirty_pages;
 mod ending;
 mod engine;

@@ -48,8 +48,10 @@ const MEMORY_KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// request, they took most of its 30 ms.
 const IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Which part of this machine's memory places may keep that no instance is in.
+/// Which part of this machine's memory places may keep that no instance is in, and
+/// which part of that those of a further lane.
 const MEMORY_KEPT_PART: u64 = 4;
+const FURTHER_PART: usize = 4;
 
 /// What a guest needs of wasmtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +113,25 @@ pub(super) struct Runtime {
 impl Runtime {
     pub(super) fn start(flavour: Flavour, instances_max: usize) -> Result<Self, SetupError> {
         let (wasmtime, is_pooled) = start_wasmtime(flavour, instances_max)?;
+        Self::of(wasmtime, is_pooled, flavour)
+    }
+
+    /// One more with the same settings, for a further lane. It needs a pool.
+    pub(super) fn start_further(
+        flavour: Flavour,
+        instances_max: usize,
+    ) -> Result<Self, SetupError> {
+        let kept = memory_kept(instances_max) / FURTHER_PART;
+        let wasmtime = start_pooled(flavour, instances_max, kept.max(MEMORY_KEPT_BYTES_MIN));
+        let wasmtime = wasmtime.map_err(|error| SetupError::new(format!("{error:#}")))?;
+        Self::of(wasmtime, true, flavour)
+    }
+
+    fn of(
+        wasmtime: wasmtime::Engine,
+        is_pooled: bool,
+        flavour: Flavour,
+    ) -> Result<Self, SetupError> {
         let unfit = |error: wasmtime::Error| {
             SetupError::new(format!("the host's imports do not fit together: {error:#}"))
         };
@@ -131,9 +152,7 @@ fn start_wasmtime(
     flavour: Flavour,
     instances_max: usize,
 ) -> Result<(wasmtime::Engine, bool), SetupError> {
-    let mut config = common_config(flavour);
-    config.allocation_strategy(pool(flavour, instances_max));
-    let reason = match wasmtime::Engine::new(&config) {
+    let reason = match start_pooled(flavour, instances_max, memory_kept(instances_max)) {
         Ok(engine) => return Ok((engine, true)),
         Err(reason) => reason,
     };
@@ -150,6 +169,16 @@ fn start_wasmtime(
         ))
     })?;
     Ok((engine, false))
+}
+
+fn start_pooled(
+    flavour: Flavour,
+    instances_max: usize,
+    memory_kept: usize,
+) -> wasmtime::Result<wasmtime::Engine> {
+    let mut config = common_config(flavour);
+    config.allocation_strategy(pool(flavour, instances_max, memory_kept));
+    wasmtime::Engine::new(&config)
 }
 
 /// Memories that need hardly more address space than they have bytes.
@@ -171,7 +200,7 @@ fn common_config(flavour: Flavour) -> Config {
     config
 }
 
-fn pool(flavour: Flavour, instances_max: usize) -> PoolingAllocationConfig {
+fn pool(flavour: Flavour, instances_max: usize, memory_kept: usize) -> PoolingAllocationConfig {
     let instances = u32::try_from(instances_max).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
@@ -188,7 +217,7 @@ fn pool(flavour: Flavour, instances_max: usize) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_unused_warm_slots(instances)
-        .linear_memory_keep_resident(memory_kept(instances))
+        .linear_memory_keep_resident(memory_kept)
         .table_keep_resident(TABLE_KEPT_BYTES)
         .pagemap_scan(match dirty_pages::are_found() {
             true => Enabled::Yes,
@@ -200,13 +229,13 @@ fn pool(flavour: Flavour, instances_max: usize) -> PoolingAllocationConfig {
 /// How much of each memory stays in place, bytes: as much as a fair part of the
 /// machine allows, where the system can tell which pages were written (Linux
 /// 6.7). Elsewhere all of it would be copied, written or not.
-fn memory_kept(instances: u32) -> usize {
+fn memory_kept(instances: usize) -> usize {
     if !dirty_pages::are_found() {
         return MEMORY_KEPT_BYTES_MIN;
     }
     let system = rustix::system::sysinfo();
     let memory_bytes = system.totalram as u64 * u64::from(system.mem_unit);
-    let share = memory_bytes / MEMORY_KEPT_PART / u64::from(instances.max(1));
+    let share = memory_bytes / MEMORY_KEPT_PART / instances.max(1) as u64;
     let share = usize::try_from(share).unwrap_or(usize::MAX);
     share.clamp(MEMORY_KEPT_BYTES_MIN, MEMORY_KEPT_BYTES_MAX)
 }

@@ -130,14 +130,14 @@ impl Drop for State {
 /// An application as the one who spends: on its own account and on its tenant's.
 #[derive(Debug)]
 pub(super) struct Customer {
-    pub(super) app: Account,
+    pub(super) app: Arc<Account>,
     pub(super) tenant: Tenant,
     pub(super) owner: Arc<Owner>,
     /// What each of its instances begins with, and what they come to have.
     memory_bytes_initial: u64,
     memory_bytes_usual: AtomicU64,
     /// Told when the last of its requests is over.
-    last_left: Notify,
+    last_left: Arc<Notify>,
 }
 
 impl Customer {
@@ -148,7 +148,7 @@ impl Customer {
         memory_bytes_initial: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
-            app: Account::new(format!("app {name}"), budget),
+            app: Arc::new(Account::new(format!("app {name}"), budget)),
             tenant: tenant.clone(),
             owner: Arc::new(Owner {
                 tenant: tenant.name().to_owned(),
@@ -156,8 +156,26 @@ impl Customer {
             }),
             memory_bytes_initial,
             memory_bytes_usual: AtomicU64::new(memory_bytes_initial),
-            last_left: Notify::new(),
+            last_left: Arc::default(),
         })
+    }
+
+    /// The same one, referred to elsewhere: for another lane (see `copies`).
+    pub(super) fn copy(&self) -> Arc<Self> {
+        let usual = self.memory_bytes_usual.load(Ordering::Relaxed);
+        Arc::new(Self {
+            app: self.app.clone(),
+            tenant: self.tenant.clone(),
+            owner: Arc::new(self.owner.as_ref().clone()),
+            memory_bytes_initial: self.memory_bytes_initial,
+            memory_bytes_usual: AtomicU64::new(usual),
+            last_left: self.last_left.clone(),
+        })
+    }
+
+    /// Whether it is the same application.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.app, &other.app)
     }
 
     /// Its own account first: that one is smaller.
