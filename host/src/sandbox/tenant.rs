@@ -40,7 +40,7 @@ struct State {
     names: Names,
     /// What the log was told of compiling.
     compiles: Told,
-    /// Empty while it uses much of the machine.
+    /// Empty while it uses much of the machine. Nothing is taken while it is alone.
     modesty: Bucket,
     /// How many tenants the engine has.
     count: Arc<AtomicUsize>,
@@ -231,7 +231,9 @@ impl Customer {
 
     /// Takes processor time that was used.
     pub(super) fn charge_cpu(&self, nanos: u64) {
-        self.tenant.0.modesty.charge(nanos);
+        if self.has_others() {
+            self.tenant.0.modesty.charge(nanos);
+        }
         for account in self.accounts() {
             account.charge_cpu(nanos);
         }
@@ -240,7 +242,7 @@ impl Customer {
     /// Lets its tenant give way to others as if it had used so much more
     /// processor time, which is on nobody's account.
     pub(super) fn charge_modesty(&self, nanos: u64) {
-        if nanos > 0 {
+        if nanos > 0 && self.has_others() {
             self.tenant.0.modesty.charge(nanos);
         }
     }
