@@ -1,7 +1,6 @@
 //! One stream of a request on its way from the connection to the handler.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
@@ -37,7 +36,7 @@ const AHEAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 const AHEAD_STEP_BYTES: usize = 1024 * 1024;
 
 /// What they hold of it.
-static AHEAD: Ahead = Ahead::of(AHEAD_BYTES_MAX);
+static AHEAD: LazyLock<Arc<Pot>> = LazyLock::new(|| Pot::of(AHEAD_BYTES_MAX));
 
 /// A request's body (or a filter's file), measured against its announced
 /// length (FastCGI §6.2: fewer bytes than CONTENT_LENGTH are an error, more
@@ -51,7 +50,7 @@ pub(super) struct Upload {
     /// How much may wait for the handler at most, and what is beyond its pipe.
     room_bytes_max: usize,
     beyond: Portion,
-    ahead: Share,
+    ahead: Portion,
 }
 
 enum State {
@@ -77,7 +76,7 @@ impl Upload {
                 false => PIPE_BYTES,
             },
             beyond: ROOMS.portion(),
-            ahead: Share::of(&AHEAD),
+            ahead: AHEAD.portion(),
         }
     }
 
@@ -90,7 +89,7 @@ impl Upload {
             journal,
             room_bytes_max: 0,
             beyond: ROOMS.portion(),
-            ahead: Share::of(&AHEAD),
+            ahead: AHEAD.portion(),
         }
     }
 
@@ -170,7 +169,7 @@ impl Upload {
             Stage::Queued => QUEUED_ROOM_BYTES,
             _ => PIPE_BYTES,
         };
-        pipe_bytes + self.beyond.amount() + self.ahead.bytes
+        pipe_bytes + self.beyond.amount() + self.ahead.amount()
     }
 
     /// Makes more room, if more may wait than now does: the handler's answer is
@@ -182,7 +181,7 @@ impl Upload {
             let bytes = to_come.map_or(AHEAD_STEP_BYTES, |bytes| {
                 usize::try_from(bytes).unwrap_or(usize::MAX)
             });
-            self.ahead.grow(bytes);
+            self.ahead.grow(bytes, &self.journal);
         }
     }
 
@@ -219,56 +218,6 @@ impl Upload {
                 Poll::Ready(())
             }
         }
-    }
-}
-
-/// What all uploads have together for reading ahead.
-struct Ahead {
-    used: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl Ahead {
-    const fn of(bytes_max: usize) -> Self {
-        let used = AtomicUsize::new(0);
-        Self { used, bytes_max }
-    }
-}
-
-/// One upload's share of that.
-struct Share {
-    pot: &'static Ahead,
-    bytes: usize,
-}
-
-impl Share {
-    fn of(pot: &'static Ahead) -> Self {
-        Self { pot, bytes: 0 }
-    }
-
-    /// Takes so much more, if there is as much.
-    fn grow(&mut self, bytes: usize) {
-        let take = |held: usize| {
-            let more = held.checked_add(bytes)?;
-            (more <= self.pot.bytes_max).then_some(more)
-        };
-        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
-        if self.pot.used.fetch_update(success, failure, take).is_ok() {
-            self.bytes += bytes;
-        }
-    }
-
-    /// Keeps no more than so much.
-    fn shrink(&mut self, bytes: usize) {
-        let more = self.bytes.saturating_sub(bytes);
-        self.pot.used.fetch_sub(more, Ordering::Relaxed);
-        self.bytes -= more;
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.shrink(0);
     }
 }
 
@@ -332,37 +281,48 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_ahead_is_bounded_and_given_back() {
-        let cx = &mut Context::from_waker(std::task::Waker::noop());
-        let mut upload = fresh(None, false);
-        let _body = upload.open();
-        upload.push(vec![0; PIPE_BYTES].into());
-        assert!(upload.poll_room(cx).is_pending());
-        upload.read_ahead();
-        assert!(upload.poll_room(cx).is_ready());
-        while !upload.is_full() {
-            upload.push(vec![0; AHEAD_STEP_BYTES].into());
+    fn what_is_read_ahead_is_shared_and_given_back() {
+        let of = |tenant: &str, announced| {
+            let mut upload = fresh(announced, false);
+            let (tenant, app) = (tenant.to_owned(), String::new());
+            upload.journal.set_owner(Arc::new(Owner { tenant, app }));
+            let body = upload.open();
+            upload.push(vec![0; PIPE_BYTES].into());
+            assert!(upload.is_full());
+            (upload, body)
+        };
+        let read_all_ahead = |upload: &mut Upload| {
             upload.read_ahead();
-        }
-        let ahead = upload.ahead.bytes;
-        assert!(ahead > AHEAD_STEP_BYTES && ahead <= AHEAD_BYTES_MAX);
-        assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX);
-        // Another one gets room for all of it, or none.
-        let mut other = fresh(Some(AHEAD_BYTES_MAX as u64), false);
-        let _other_body = other.open();
-        other.push(vec![0; PIPE_BYTES].into());
-        other.read_ahead();
-        assert!(other.is_full() && other.may_fit());
-        drop(upload);
-        assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX - ahead);
-        other.read_ahead();
-        assert!(!other.is_full());
+            while !upload.is_full() {
+                upload.push(vec![0; AHEAD_STEP_BYTES].into());
+                upload.read_ahead();
+            }
+        };
+        let (mut noisy, _body) = of("noisy", None);
+        read_all_ahead(&mut noisy);
+        assert_eq!(noisy.ahead.amount(), AHEAD_BYTES_MAX / 2);
+        let (mut another, _body) = of("noisy", None);
+        another.read_ahead();
+        assert!(another.is_full());
+        // The next tenant has as much as it leaves.
+        let (mut quiet, _body) = of("quiet", None);
+        read_all_ahead(&mut quiet);
+        assert_eq!(quiet.ahead.amount(), AHEAD_BYTES_MAX / 4);
+        // One whose length is known gets room for all of it, or none.
+        let (mut large, _body) = of("large", Some(AHEAD_BYTES_MAX as u64));
+        large.read_ahead();
+        assert!(large.is_full() && large.may_fit());
+        drop((noisy, another, quiet));
+        large.read_ahead();
+        assert!(!large.is_full());
         // What it took and has not filled it gives back when nobody waits for it.
-        other.push(vec![0; AHEAD_STEP_BYTES].into());
-        assert!(!other.is_full());
-        other.give_back();
-        assert_eq!(other.ahead.bytes, AHEAD_STEP_BYTES);
-        assert!(AHEAD.used.load(Ordering::Relaxed) <= AHEAD_BYTES_MAX / 2);
-        assert!(other.is_full());
+        large.push(vec![0; AHEAD_STEP_BYTES].into());
+        assert!(!large.is_full());
+        large.give_back();
+        assert_eq!(large.ahead.amount(), AHEAD_STEP_BYTES);
+        assert!(large.is_full());
+        let (mut next, _body) = of("next", Some(AHEAD_BYTES_MAX as u64 / 2));
+        next.read_ahead();
+        assert!(!next.is_full());
     }
 }

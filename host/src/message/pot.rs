@@ -77,21 +77,28 @@ impl Portion {
         }
         may_grow
     }
-}
 
-impl Drop for Portion {
-    fn drop(&mut self) {
-        if self.amount == 0 {
+    /// Keeps no more than so much.
+    pub(crate) fn shrink(&mut self, amount: usize) {
+        let less = self.amount.saturating_sub(amount);
+        if less == 0 {
             return;
         }
+        self.amount -= less;
         let mut held = self.pot.lock();
-        held.amount -= self.amount;
+        held.amount -= less;
         if let Some(own) = held.by_tenant.get_mut(&self.tenant) {
-            *own -= self.amount;
+            *own -= less;
             if *own == 0 {
                 held.by_tenant.remove(&self.tenant);
             }
         }
+    }
+}
+
+impl Drop for Portion {
+    fn drop(&mut self) {
+        self.shrink(0);
     }
 }
 
