@@ -10,8 +10,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::thread::available_parallelism;
-use std::time::Duration;
+use std::thread::{available_parallelism, yield_now};
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
@@ -29,8 +29,15 @@ const NICENESS: i32 = 10;
 /// are done by then, and a tick of the engine's clock is half of it.
 pub(super) const PROMPT: Duration = Duration::from_millis(20);
 
+/// How long a thread works here before it has the system choose anew who runs. Linux
+/// else lets it go on for milliseconds, whoever becomes ready meanwhile: until its slice
+/// is over, and the next tick of a clock after that.
+const STRETCH: Duration = Duration::from_micros(100);
+
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
+    /// When it last had the system choose.
+    static STRETCH_BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// Whether this thread is one of those.
@@ -73,9 +80,25 @@ impl Background {
     /// Goes on with this future there, or here if there are no such threads.
     fn run(&self, future: BoxFuture<'static, ()>) {
         match self.threads.get_or_init(start) {
-            Some(runtime) => runtime.spawn(future),
+            Some(runtime) => runtime.spawn(Yielding(future)),
             None => tokio::spawn(future),
         };
+    }
+}
+
+/// A task before whose polls others may have its thread's processor.
+struct Yielding(BoxFuture<'static, ()>);
+
+impl Future for Yielding {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let began = STRETCH_BEGAN.get();
+        if began.is_none_or(|began| began.elapsed() >= STRETCH) {
+            yield_now();
+            STRETCH_BEGAN.set(Some(Instant::now()));
+        }
+        self.0.as_mut().poll(cx)
     }
 }
 
