@@ -4,7 +4,8 @@
 //! `--quick` each has one short turn, which says less.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use fcgi_wasm::fastcgi::{Client, Reply, RequestId, Role, write_pair};
@@ -13,7 +14,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep};
 
 const QUIET_TENANTS: usize = 20;
 
@@ -51,7 +51,6 @@ fn main() {
     }
     // Who asks is not what is measured. The noisy one's connections must not
     // delay the others' on their side of the socket, so they come last there.
-    let clients = Runtime::new().expect("a runtime");
     let noisy_clients = Builder::new_multi_thread()
         .enable_all()
         .on_thread_start(|| {
@@ -78,15 +77,15 @@ fn main() {
     for (noise, noise_path) in NOISES {
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            alone.extend(clients.block_on(measure(&path, turn)));
+            alone.extend(measure(&path, turn));
             let (stop, stopped) = watch::channel(());
             for _ in 0..NOISY_CONNECTIONS {
                 noisy_clients.spawn(be_noisy(path.clone(), noise_path, stopped.clone()));
             }
-            clients.block_on(async { sleep(WARM_UP).await });
-            beside.extend(clients.block_on(measure(&path, turn)));
+            thread::sleep(WARM_UP);
+            beside.extend(measure(&path, turn));
             drop(stop);
-            clients.block_on(async { sleep(WARM_UP).await });
+            thread::sleep(WARM_UP);
         }
         let [p50_alone, p99_alone] = percentiles(alone);
         let [p50_beside, p99_beside] = percentiles(beside);
@@ -116,33 +115,37 @@ async fn tenants() -> Router {
     router
 }
 
-/// The latencies of all quiet tenants, milliseconds.
-async fn measure(path: &Path, turn: Duration) -> Vec<f64> {
-    let asking =
-        (0..QUIET_TENANTS).map(|number| tokio::spawn(be_quiet(path.to_owned(), number, turn)));
-    let mut latencies = Vec::new();
-    for asking in asking.collect::<Vec<_>>() {
-        latencies.extend(asking.await.expect("no panic"));
-    }
-    latencies
+/// The latencies of all quiet tenants, milliseconds. Each asks on a thread of its own,
+/// because that wakes when its question is due; tokio's timers go by milliseconds.
+fn measure(path: &Path, turn: Duration) -> Vec<f64> {
+    thread::scope(|scope| {
+        let asking =
+            (0..QUIET_TENANTS).map(|number| scope.spawn(move || be_quiet(path, number, turn)));
+        let asking: Vec<_> = asking.collect();
+        let latencies = asking
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("no panic"));
+        latencies.collect()
+    })
 }
 
 /// Asks at a fixed rate. An answer that comes late does not make the next
 /// question come late: its latency counts from when it was due.
-async fn be_quiet(path: PathBuf, number: usize, turn: Duration) -> Vec<f64> {
+fn be_quiet(path: &Path, number: usize, turn: Duration) -> Vec<f64> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
     let host = format!("quiet{number}");
-    let mut peer = Peer::connect(&path).await;
-    sleep(PERIOD * number as u32 / QUIET_TENANTS as u32).await;
-    let end = Instant::now() + turn;
-    let mut due = interval(PERIOD);
-    let mut latencies = Vec::new();
-    while Instant::now() < end {
-        let due_at = due.tick().await;
-        let answer = peer.ask(&host, "/hello").await;
+    let mut peer = runtime.block_on(Peer::connect(path));
+    let began = Instant::now() + PERIOD * number as u32 / QUIET_TENANTS as u32;
+    let questions = turn.as_micros() / PERIOD.as_micros();
+    let due = (0..questions as u32).map(|question| began + PERIOD * question);
+    let latencies = due.map(|due| {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let answer = runtime.block_on(peer.ask(&host, "/hello"));
         assert!(answer.starts_with(b"Status: 200 OK\r\n"));
-        latencies.push(due_at.elapsed().as_secs_f64() * 1e3);
-    }
-    latencies
+        due.elapsed().as_secs_f64() * 1e3
+    });
+    latencies.collect()
 }
 
 async fn be_noisy(path: PathBuf, noise_path: &'static str, mut stopped: watch::Receiver<()>) {
