@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::{available_parallelism, yield_now};
@@ -65,6 +66,8 @@ pub(super) fn give_way() {
 #[derive(Debug)]
 pub(super) struct Background {
     threads: OnceLock<Option<Runtime>>,
+    /// How many of them work at the moment.
+    busy: Arc<AtomicUsize>,
     /// How long a guest computes before it goes on there.
     prompt: Duration,
 }
@@ -73,21 +76,33 @@ impl Background {
     pub(super) fn new(prompt: Duration) -> Self {
         Self {
             threads: OnceLock::new(),
+            busy: Arc::default(),
             prompt,
         }
+    }
+
+    /// How many of the threads work at the moment.
+    pub(super) fn busy(&self) -> &Arc<AtomicUsize> {
+        &self.busy
     }
 
     /// Goes on with this future there, or here if there are no such threads.
     fn run(&self, future: BoxFuture<'static, ()>) {
         match self.threads.get_or_init(start) {
-            Some(runtime) => runtime.spawn(Yielding(future)),
+            Some(runtime) => runtime.spawn(Yielding {
+                task: future,
+                busy: self.busy.clone(),
+            }),
             None => tokio::spawn(future),
         };
     }
 }
 
 /// A task before whose polls others may have its thread's processor.
-struct Yielding(BoxFuture<'static, ()>);
+struct Yielding {
+    task: BoxFuture<'static, ()>,
+    busy: Arc<AtomicUsize>,
+}
 
 impl Future for Yielding {
     type Output = ();
@@ -98,7 +113,25 @@ impl Future for Yielding {
             yield_now();
             STRETCH_BEGAN.set(Some(Instant::now()));
         }
-        self.0.as_mut().poll(cx)
+        let Self { task, busy } = &mut *self;
+        let _busy = Busy::now(busy);
+        task.as_mut().poll(cx)
+    }
+}
+
+/// One more thread that works, until it is dropped.
+struct Busy<'b>(&'b AtomicUsize);
+
+impl<'b> Busy<'b> {
+    fn now(busy: &'b AtomicUsize) -> Self {
+        busy.fetch_add(1, Relaxed);
+        Self(busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

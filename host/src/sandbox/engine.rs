@@ -116,7 +116,8 @@ impl EngineOptions {
             .cache
             .map(|folder| Cache::open(folder, self.cache_bytes_max));
         let cache = cache.transpose()?;
-        let plain = Runtime::start(Flavour::Plain, self.instances_max)?;
+        let background = Background::new(self.prompt);
+        let plain = Runtime::start(Flavour::Plain, self.instances_max, background.busy())?;
         let lanes = match plain.is_pooled {
             true => self.lanes.unwrap_or_else(|| lanes(self.instances_max)),
             false => 1,
@@ -131,7 +132,7 @@ impl EngineOptions {
             observers: self.observers,
             turns: Turns::default(),
             gate: Arc::new(Gate::new(self.instances_max, self.waiting_max)),
-            background: Background::new(self.prompt),
+            background,
             tenants: Arc::default(),
             instances_max: self.instances_max,
         })))
@@ -238,7 +239,7 @@ impl Engine {
         if let Some(runtime) = self.0.concurrent.get() {
             return Ok(runtime);
         }
-        let runtime = Runtime::start(flavour, self.0.instances_max)?;
+        let runtime = Runtime::start(flavour, self.0.instances_max, self.0.background.busy())?;
         // Another thread may have been faster, and then has the right one.
         Ok(self.0.concurrent.get_or_init(|| runtime))
     }
@@ -255,7 +256,11 @@ impl Engine {
             Flavour::Plain => plain,
             Flavour::Concurrent => concurrent,
         };
-        let start = || match Runtime::start_further(flavour, self.0.instances_max) {
+        let start = || match Runtime::start_further(
+            flavour,
+            self.0.instances_max,
+            self.0.background.busy(),
+        ) {
             Ok(runtime) => Some(runtime),
             Err(error) => {
                 tracing::debug!("no engine for one more lane: {error}");

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use wasmtime::{Store, UpdateDeadline};
@@ -18,6 +19,7 @@ use super::chores::Crew;
 use super::guest::Guest;
 use super::long_polls;
 use super::place::Claim;
+use super::runtime::TICK;
 use super::slow;
 use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
@@ -277,8 +279,13 @@ impl Meter {
             {
                 slow::tell_where(&store, &self);
             }
+            let pause = self.pause();
+            if pause.is_zero() && is_background() && self.polled_for() < TICK {
+                thread::yield_now();
+                return Ok(UpdateDeadline::Continue(1));
+            }
             self.is_yielding.store(true, Relaxed);
-            let others: BoxFuture<'static, ()> = match self.pause().is_zero() {
+            let others: BoxFuture<'static, ()> = match pause.is_zero() {
                 // tokio's own yield: a plain one is polled again at once.
                 true => Box::pin(tokio::task::yield_now()),
                 false => Box::pin(self.clone().paused()),
@@ -289,11 +296,15 @@ impl Meter {
 
     /// The time up to now: that of polls in the past, and of the present one.
     fn spent_by_now(&self) -> Duration {
-        let present = match self.poll_began.load(Relaxed) {
+        Duration::from_nanos(self.spent.load(Relaxed)) + self.polled_for()
+    }
+
+    /// The time of the present poll.
+    fn polled_for(&self) -> Duration {
+        Duration::from_nanos(match self.poll_began.load(Relaxed) {
             NOT_POLLED => 0,
             began => self.clock().saturating_sub(began),
-        };
-        Duration::from_nanos(self.spent.load(Relaxed) + present)
+        })
     }
 
     /// Notes, for who looks, what the guest's task is left for.

@@ -1,6 +1,8 @@
 //! One set-up of wasmtime: its compiler, its pool, its clock, and the imports
 //! that guests are given.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +17,11 @@ use crate::setup::SetupError;
 
 /// How often a guest that computes is interrupted: how long others wait for it
 /// at most on one processor, and how accurate the limit of its time is.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// The same while guests compute in the background, which then ask the system whether
+/// somebody else is to run: by itself it lets a thread go on for milliseconds.
+const FAST_TICK: Duration = Duration::from_micros(500);
 
 /// What one component may consist of, at most: CPython has 14 core modules,
 /// 5 memories and about 10 tables. Each instance has room for as much in the
@@ -111,26 +117,33 @@ pub(super) struct Runtime {
 }
 
 impl Runtime {
-    pub(super) fn start(flavour: Flavour, instances_max: usize) -> Result<Self, SetupError> {
+    /// `busy` says how many threads of the background work at the moment.
+    pub(super) fn start(
+        flavour: Flavour,
+        instances_max: usize,
+        busy: &Arc<AtomicUsize>,
+    ) -> Result<Self, SetupError> {
         let (wasmtime, is_pooled) = start_wasmtime(flavour, instances_max)?;
-        Self::of(wasmtime, is_pooled, flavour)
+        Self::of(wasmtime, is_pooled, flavour, busy)
     }
 
     /// One more with the same settings, for a further lane. It needs a pool.
     pub(super) fn start_further(
         flavour: Flavour,
         instances_max: usize,
+        busy: &Arc<AtomicUsize>,
     ) -> Result<Self, SetupError> {
         let kept = memory_kept(instances_max) / FURTHER_PART;
         let wasmtime = start_pooled(flavour, instances_max, kept.max(MEMORY_KEPT_BYTES_MIN));
         let wasmtime = wasmtime.map_err(|error| SetupError::new(format!("{error:#}")))?;
-        Self::of(wasmtime, true, flavour)
+        Self::of(wasmtime, true, flavour, busy)
     }
 
     fn of(
         wasmtime: wasmtime::Engine,
         is_pooled: bool,
         flavour: Flavour,
+        busy: &Arc<AtomicUsize>,
     ) -> Result<Self, SetupError> {
         let unfit = |error: wasmtime::Error| {
             SetupError::new(format!("the host's imports do not fit together: {error:#}"))
@@ -142,7 +155,7 @@ impl Runtime {
             is_pooled,
             flavour,
         };
-        start_clock(runtime.wasmtime.weak())?;
+        start_clock(runtime.wasmtime.weak(), busy.clone())?;
         Ok(runtime)
     }
 }
@@ -241,12 +254,15 @@ fn memory_kept(instances: usize) -> usize {
 }
 
 /// Starts the thread that interrupts guests. It ends with the engine.
-fn start_clock(engine: EngineWeak) -> Result<(), SetupError> {
+fn start_clock(engine: EngineWeak, busy: Arc<AtomicUsize>) -> Result<(), SetupError> {
     let clock = move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            thread::sleep(TICK);
+            thread::sleep(match busy.load(Relaxed) {
+                0 => TICK,
+                _ => FAST_TICK,
+            });
         }
     };
     let named = thread::Builder::new().name("epoch clock".to_owned());
