@@ -176,7 +176,9 @@ fn compiling_has_a_limit_of_memory() -> Outcome {
     let (_folder, path) = bomb(30_000);
     let engine = engine(Some(program().memory_max(64 * MIB)));
     let refusal = refusal(&engine, &path);
-    assert!(refusal.contains("broke off"), "{refusal}");
+    // Where it finds none: when it compiles, which ends it, or when it reads the file.
+    let ends = ["broke off", "out of memory"];
+    assert!(ends.iter().any(|end| refusal.contains(end)), "{refusal}");
     Ok(())
 }
 
