@@ -242,6 +242,13 @@ mod tests {
         Upload::new(announced, keep_conn, Arc::default())
     }
 
+    fn fresh_of(tenant: &str, announced: Option<u64>, keep_conn: bool) -> Upload {
+        let upload = fresh(announced, keep_conn);
+        let (tenant, app) = (tenant.to_owned(), String::new());
+        upload.journal.set_owner(Arc::new(Owner { tenant, app }));
+        upload
+    }
+
     #[test]
     fn a_kept_connection_takes_more_and_less_while_its_request_is_queued() {
         for (keep_conn, room) in [(true, SHARED_ROOM_BYTES), (false, PIPE_BYTES)] {
@@ -260,12 +267,7 @@ mod tests {
 
     #[test]
     fn rooms_are_bounded_together_and_given_back() {
-        let of_noisy = || {
-            let upload = fresh(None, true);
-            let (tenant, app) = ("noisy".to_owned(), String::new());
-            upload.journal.set_owner(Arc::new(Owner { tenant, app }));
-            upload
-        };
+        let of_noisy = || fresh_of("noisy", None, true);
         let mut uploads: Vec<_> = (0..1000).map(|_| of_noisy()).collect();
         let _bodies: Vec<_> = uploads.iter_mut().map(Upload::open).collect();
         assert_eq!(fill(&mut uploads[0]), SHARED_ROOM_BYTES);
@@ -283,9 +285,7 @@ mod tests {
     #[test]
     fn what_is_read_ahead_is_shared_and_given_back() {
         let of = |tenant: &str, announced| {
-            let mut upload = fresh(announced, false);
-            let (tenant, app) = (tenant.to_owned(), String::new());
-            upload.journal.set_owner(Arc::new(Owner { tenant, app }));
+            let mut upload = fresh_of(tenant, announced, false);
             let body = upload.open();
             upload.push(vec![0; PIPE_BYTES].into());
             assert!(upload.is_full());
