@@ -4,9 +4,6 @@ use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::time::Instant;
 
-use wasmtime::Module;
-use wasmtime::component::Component;
-
 use super::bounds;
 use super::cache::Draft;
 use super::compiler::Task;
@@ -216,12 +213,7 @@ fn load_compiled(
     // SAFETY: the bytes must be what `precompile_component` or
     // `precompile_module` gave. They come from `compile`, in this process or in
     // one of the same program that nobody else could write to.
-    unsafe {
-        match kind {
-            Kind::Component => Component::deserialize(wasmtime, artifact).map(Code::Component),
-            Kind::Module => Module::deserialize(wasmtime, artifact).map(Code::Module),
-        }
-    }
+    unsafe { Code::load_bytes(wasmtime, artifact, kind) }
 }
 
 /// The binary format, whichever it is in.

@@ -162,21 +162,35 @@ impl Code {
         }
     }
 
-    /// The same for another engine with the same settings.
+    /// The same from memory.
+    ///
+    /// # Safety
+    ///
+    /// As for [`load`](Self::load).
+    #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
+    pub(super) unsafe fn load_bytes(
+        wasmtime: &wasmtime::Engine,
+        artifact: &[u8],
+        kind: Kind,
+    ) -> wasmtime::Result<Self> {
+        // SAFETY: as required of the caller.
+        unsafe {
+            match kind {
+                Kind::Component => Component::deserialize(wasmtime, artifact).map(Self::Component),
+                Kind::Module => Module::deserialize(wasmtime, artifact).map(Self::Module),
+            }
+        }
+    }
+
+    /// The same code for another engine with the same settings.
     #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
     pub(super) fn copy(&self, wasmtime: &wasmtime::Engine) -> wasmtime::Result<Self> {
-        // SAFETY: the bytes must be what wasmtime compiled. They are what this process
-        // runs already.
-        unsafe {
-            Ok(match self {
-                Self::Component(component) => {
-                    Self::Component(Component::deserialize(wasmtime, component.serialize()?)?)
-                }
-                Self::Module(module) => {
-                    Self::Module(Module::deserialize(wasmtime, module.serialize()?)?)
-                }
-            })
-        }
+        let (artifact, kind) = match self {
+            Self::Component(component) => (component.serialize()?, Kind::Component),
+            Self::Module(module) => (module.serialize()?, Kind::Module),
+        };
+        // SAFETY: it must be what wasmtime made. It is what this process runs already.
+        unsafe { Self::load_bytes(wasmtime, &artifact, kind) }
     }
 
     /// How much it takes, bytes.
