@@ -231,9 +231,7 @@ impl Customer {
 
     /// Takes processor time that was used.
     pub(super) fn charge_cpu(&self, nanos: u64) {
-        if self.has_others() {
-            self.tenant.0.modesty.charge(nanos);
-        }
+        self.charge_modesty(nanos);
         for account in self.accounts() {
             account.charge_cpu(nanos);
         }
