@@ -8,7 +8,6 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread::{available_parallelism, yield_now};
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
+use super::clock::Clock;
 use super::limits::Meter;
 use super::tenant::Customer;
 use crate::message::BoxFuture;
@@ -62,28 +62,31 @@ pub(super) fn give_way() {
     }
 }
 
+/// Lets others have this thread's processor, if it worked for long.
+pub(super) fn let_others() {
+    let began = STRETCH_BEGAN.get();
+    if began.is_none_or(|began| began.elapsed() >= STRETCH) {
+        yield_now();
+        STRETCH_BEGAN.set(Some(Instant::now()));
+    }
+}
+
 /// The threads, started when they are first needed.
-#[derive(Debug)]
 pub(super) struct Background {
     threads: OnceLock<Option<Runtime>>,
-    /// How many of them work at the moment.
-    busy: Arc<AtomicUsize>,
+    /// Goes fast while one of them works.
+    clock: Clock,
     /// How long a guest computes before it goes on there.
     prompt: Duration,
 }
 
 impl Background {
-    pub(super) fn new(prompt: Duration) -> Self {
+    pub(super) fn new(prompt: Duration, clock: Clock) -> Self {
         Self {
             threads: OnceLock::new(),
-            busy: Arc::default(),
+            clock,
             prompt,
         }
-    }
-
-    /// How many of the threads work at the moment.
-    pub(super) fn busy(&self) -> &Arc<AtomicUsize> {
-        &self.busy
     }
 
     /// Goes on with this future there, or here if there are no such threads.
@@ -91,7 +94,7 @@ impl Background {
         match self.threads.get_or_init(start) {
             Some(runtime) => runtime.spawn(Yielding {
                 task: future,
-                busy: self.busy.clone(),
+                clock: self.clock.clone(),
             }),
             None => tokio::spawn(future),
         };
@@ -101,37 +104,17 @@ impl Background {
 /// A task before whose polls others may have its thread's processor.
 struct Yielding {
     task: BoxFuture<'static, ()>,
-    busy: Arc<AtomicUsize>,
+    clock: Clock,
 }
 
 impl Future for Yielding {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let began = STRETCH_BEGAN.get();
-        if began.is_none_or(|began| began.elapsed() >= STRETCH) {
-            yield_now();
-            STRETCH_BEGAN.set(Some(Instant::now()));
-        }
-        let Self { task, busy } = &mut *self;
-        let _busy = Busy::now(busy);
+        let_others();
+        let Self { task, clock } = &mut *self;
+        let _fast = clock.hurry();
         task.as_mut().poll(cx)
-    }
-}
-
-/// One more thread that works, until it is dropped.
-struct Busy<'b>(&'b AtomicUsize);
-
-impl<'b> Busy<'b> {
-    fn now(busy: &'b AtomicUsize) -> Self {
-        busy.fetch_add(1, Relaxed);
-        Self(busy)
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::admission::Gate;
 use super::background::{Background, PROMPT, give_way};
 use super::cache::{CACHE_BYTES_MAX, Cache};
+use super::clock::Clock;
 use super::compile;
 use super::compiler::Compiler;
 use super::copies::{COPIES_BYTES_MAX, lanes};
@@ -116,8 +117,8 @@ impl EngineOptions {
             .cache
             .map(|folder| Cache::open(folder, self.cache_bytes_max));
         let cache = cache.transpose()?;
-        let background = Background::new(self.prompt);
-        let plain = Runtime::start(Flavour::Plain, self.instances_max, background.busy())?;
+        let clock = Clock::start()?;
+        let plain = Runtime::start(Flavour::Plain, self.instances_max, &clock)?;
         let lanes = match plain.is_pooled {
             true => self.lanes.unwrap_or_else(|| lanes(self.instances_max)),
             false => 1,
@@ -132,7 +133,8 @@ impl EngineOptions {
             observers: self.observers,
             turns: Turns::default(),
             gate: Arc::new(Gate::new(self.instances_max, self.waiting_max)),
-            background,
+            background: Background::new(self.prompt, clock.clone()),
+            clock,
             tenants: Arc::default(),
             instances_max: self.instances_max,
         })))
@@ -173,6 +175,7 @@ struct Shared {
     turns: Turns,
     gate: Arc<Gate>,
     background: Background,
+    clock: Clock,
     /// How many there are.
     tenants: Arc<AtomicUsize>,
     instances_max: usize,
@@ -239,7 +242,7 @@ impl Engine {
         if let Some(runtime) = self.0.concurrent.get() {
             return Ok(runtime);
         }
-        let runtime = Runtime::start(flavour, self.0.instances_max, self.0.background.busy())?;
+        let runtime = Runtime::start(flavour, self.0.instances_max, &self.0.clock)?;
         // Another thread may have been faster, and then has the right one.
         Ok(self.0.concurrent.get_or_init(|| runtime))
     }
@@ -256,16 +259,11 @@ impl Engine {
             Flavour::Plain => plain,
             Flavour::Concurrent => concurrent,
         };
-        let start = || match Runtime::start_further(
-            flavour,
-            self.0.instances_max,
-            self.0.background.busy(),
-        ) {
-            Ok(runtime) => Some(runtime),
-            Err(error) => {
-                tracing::debug!("no engine for one more lane: {error}");
-                None
-            }
+        let start = || {
+            let runtime = Runtime::start_further(flavour, self.0.instances_max, &self.0.clock);
+            runtime
+                .inspect_err(|error| tracing::debug!("no engine for one more lane: {error}"))
+                .ok()
         };
         runtime.get_or_init(start).as_ref()
     }

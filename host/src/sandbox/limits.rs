@@ -16,10 +16,10 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::background::{is_background, thread_time};
 use super::chores::Crew;
+use super::clock::TICK;
 use super::guest::Guest;
 use super::long_polls;
 use super::place::Claim;
-use super::runtime::TICK;
 use super::slow;
 use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};

@@ -15,6 +15,7 @@ mod cache;
 mod casting;
 mod cgi_io;
 mod chores;
+mod clock;
 mod compile;
 mod compiler;
 mod copies;

@@ -1,28 +1,15 @@
 //! One set-up of wasmtime: its compiler, its pool, its clock, and the imports
 //! that guests are given.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
-
 use wasmtime::component;
-use wasmtime::{Config, Enabled, EngineWeak, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, PoolingAllocationConfig};
 
+use super::clock::Clock;
 use super::dirty_pages;
 use super::guest::Guest;
 use super::instances::STACKS_MAX;
 use super::worlds;
 use crate::setup::SetupError;
-
-/// How often a guest that computes is interrupted: how long others wait for it
-/// at most on one processor, and how accurate the limit of its time is.
-pub(super) const TICK: Duration = Duration::from_millis(10);
-
-/// The same while guests compute in the background, which then ask the system whether
-/// somebody else is to run: by itself it lets a thread go on for milliseconds. It takes
-/// 3 % of a processor as long as they do.
-const FAST_TICK: Duration = Duration::from_micros(500);
 
 /// What one component may consist of, at most: CPython has 14 core modules,
 /// 5 memories and about 10 tables. Each instance has room for as much in the
@@ -118,33 +105,32 @@ pub(super) struct Runtime {
 }
 
 impl Runtime {
-    /// `busy` says how many threads of the background work at the moment.
     pub(super) fn start(
         flavour: Flavour,
         instances_max: usize,
-        busy: &Arc<AtomicUsize>,
+        clock: &Clock,
     ) -> Result<Self, SetupError> {
         let (wasmtime, is_pooled) = start_wasmtime(flavour, instances_max)?;
-        Self::of(wasmtime, is_pooled, flavour, busy)
+        Self::of(wasmtime, is_pooled, flavour, clock)
     }
 
     /// One more with the same settings, for a further lane. It needs a pool.
     pub(super) fn start_further(
         flavour: Flavour,
         instances_max: usize,
-        busy: &Arc<AtomicUsize>,
+        clock: &Clock,
     ) -> Result<Self, SetupError> {
         let kept = memory_kept(instances_max) / FURTHER_PART;
         let wasmtime = start_pooled(flavour, instances_max, kept.max(MEMORY_KEPT_BYTES_MIN));
         let wasmtime = wasmtime.map_err(|error| SetupError::new(format!("{error:#}")))?;
-        Self::of(wasmtime, true, flavour, busy)
+        Self::of(wasmtime, true, flavour, clock)
     }
 
     fn of(
         wasmtime: wasmtime::Engine,
         is_pooled: bool,
         flavour: Flavour,
-        busy: &Arc<AtomicUsize>,
+        clock: &Clock,
     ) -> Result<Self, SetupError> {
         let unfit = |error: wasmtime::Error| {
             SetupError::new(format!("the host's imports do not fit together: {error:#}"))
@@ -156,7 +142,7 @@ impl Runtime {
             is_pooled,
             flavour,
         };
-        start_clock(runtime.wasmtime.weak(), busy.clone())?;
+        clock.drive(&runtime.wasmtime);
         Ok(runtime)
     }
 }
@@ -252,25 +238,4 @@ fn memory_kept(instances: usize) -> usize {
     let share = memory_bytes / MEMORY_KEPT_PART / instances.max(1) as u64;
     let share = usize::try_from(share).unwrap_or(usize::MAX);
     share.clamp(MEMORY_KEPT_BYTES_MIN, MEMORY_KEPT_BYTES_MAX)
-}
-
-/// Starts the thread that interrupts guests. It ends with the engine.
-fn start_clock(engine: EngineWeak, busy: Arc<AtomicUsize>) -> Result<(), SetupError> {
-    let clock = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            thread::sleep(match busy.load(Relaxed) {
-                0 => TICK,
-                _ => FAST_TICK,
-            });
-        }
-    };
-    let named = thread::Builder::new().name("epoch clock".to_owned());
-    match named.spawn(clock) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(SetupError::new(format!(
-            "the thread that interrupts applications can not be started: {error}"
-        ))),
-    }
 }
