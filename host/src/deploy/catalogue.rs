@@ -121,8 +121,9 @@ impl Catalogue {
     }
 
     /// How many applications are compiled at a time, at least one; one of a
-    /// tenant's at a time in any case. 3 unless set, which is what an
-    /// engine allows.
+    /// tenant's at a time in any case. 3 unless set. An engine has a limit of its own
+    /// ([`EngineOptions::compiles_max`](crate::EngineOptions::compiles_max)), for which
+    /// a thread waits.
     #[must_use]
     pub fn compiles_max(self, applications: usize) -> Self {
         Self::with(Limits {

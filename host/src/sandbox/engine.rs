@@ -15,7 +15,7 @@ use super::compile;
 use super::compiler::Compiler;
 use super::copies::{COPIES_BYTES_MAX, lanes};
 use super::runtime::{Flavour, Runtime};
-use super::turns::Turns;
+use super::turns::{COMPILES_MAX, Turns};
 use crate::message::{Observer, Observers, Pot};
 use crate::setup::SetupError;
 
@@ -31,6 +31,7 @@ pub struct EngineOptions {
     cache: Option<PathBuf>,
     cache_bytes_max: u64,
     compiler: Option<Compiler>,
+    compiles_max: usize,
     observers: Observers,
     prompt: Duration,
     /// As many as the machine has use for unless set.
@@ -39,8 +40,9 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     /// The most instances at a time, over all applications. 256 unless set.
-    /// Each reserves 32 GiB of address space, and no memory; with less than 1024, and
-    /// several processors, twice to four times that once applications are busy.
+    /// Each reserves 32 GiB of address space, and no memory. With 512 or less, and several
+    /// processors, busy applications are copied for each of up to four of them, with as
+    /// many instances again, 1024 in all.
     #[must_use]
     pub fn instances_max(mut self, instances: usize) -> Self {
         self.instances_max = instances;
@@ -81,6 +83,14 @@ impl EngineOptions {
     #[must_use]
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.compiler = Some(compiler);
+        self
+    }
+
+    /// The most components that are compiled at a time, at least one; one of a tenant's in
+    /// any case. 3 unless set.
+    #[must_use]
+    pub fn compiles_max(mut self, components: usize) -> Self {
+        self.compiles_max = components;
         self
     }
 
@@ -131,7 +141,7 @@ impl EngineOptions {
             cache,
             compiler: self.compiler,
             observers: self.observers,
-            turns: Turns::default(),
+            turns: Turns::of(self.compiles_max),
             gate: Arc::new(Gate::new(self.instances_max, self.waiting_max)),
             background: Background::new(self.prompt, clock.clone()),
             clock,
@@ -149,6 +159,7 @@ impl Default for EngineOptions {
             cache: None,
             cache_bytes_max: CACHE_BYTES_MAX,
             compiler: None,
+            compiles_max: COMPILES_MAX,
             observers: Observers::default(),
             prompt: PROMPT,
             lanes: None,

@@ -2,16 +2,17 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// How many are compiled at a time. With one, a bomb would keep all others from
-/// being deployed until its time is over.
-const TURNS: usize = 3;
+/// How many are compiled at a time, unless set. With one, a bomb would keep all others
+/// from being deployed until its time is over.
+pub(super) const COMPILES_MAX: usize = 3;
 
 /// How many of one tenant's may wait for their turn.
 const WAITING_MAX: usize = 64;
 
 /// Who may compile: so many at a time, and one of each tenant.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Turns {
+    most: usize,
     /// By the tenants' names.
     queue: Mutex<Queue>,
     free: Condvar,
@@ -23,6 +24,12 @@ struct Queue {
     waiting: Vec<String>,
 }
 
+impl Queue {
+    fn has_turn_for(&self, tenant: &str, most: usize) -> bool {
+        self.compiling.len() < most && self.compiling.iter().all(|name| name != tenant)
+    }
+}
+
 /// The turn of one tenant. Dropping it lets the next one have it.
 pub(super) struct Turn<'t> {
     turns: &'t Turns,
@@ -30,6 +37,15 @@ pub(super) struct Turn<'t> {
 }
 
 impl Turns {
+    /// So many at a time, at least one.
+    pub(super) fn of(most: usize) -> Self {
+        Self {
+            most: most.max(1),
+            queue: Mutex::default(),
+            free: Condvar::new(),
+        }
+    }
+
     /// Waits for a turn, on a thread that may wait. `None` if too many of this
     /// tenant's wait already.
     pub(super) fn take(&self, tenant: &str) -> Option<Turn<'_>> {
@@ -39,7 +55,7 @@ impl Turns {
             return None;
         }
         queue.waiting.push(tenant.to_owned());
-        while queue.compiling.len() >= TURNS || queue.compiling.iter().any(|name| name == tenant) {
+        while !queue.has_turn_for(tenant, self.most) {
             queue = self
                 .free
                 .wait(queue)
@@ -80,10 +96,10 @@ mod tests {
 
     #[test]
     fn each_tenant_has_one_turn_and_all_have_a_few() {
-        let turns = Turns::default();
+        let turns = Turns::of(3);
         let bomb = turns.take("noisy").expect("the first");
         let others = ["a", "b"].map(|tenant| turns.take(tenant).expect("at once"));
-        assert_eq!(turns.lock().compiling.len(), TURNS);
+        assert_eq!(turns.lock().compiling.len(), 3);
         thread::scope(|scope| {
             let next = scope.spawn(|| turns.take("noisy").is_some());
             while turns.lock().waiting.is_empty() {

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use fcgi_wasm::{Inspection, Role, printable};
+use fcgi_wasm::{Engine, Inspection, Role, printable};
 
 use crate::args::Check;
 use crate::engine;
 
 pub(crate) fn run(args: &Check) -> Result<ExitCode> {
-    let engine = engine::start(&args.cache, 1, &[])?;
+    let engine = engine::start(Engine::options().instances_max(1), &args.cache, &[])?;
     let runtime = tokio::runtime::Runtime::new()?;
     let path = args.app.clone();
     let inspecting = async move {

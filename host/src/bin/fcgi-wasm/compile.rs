@@ -14,7 +14,7 @@ pub(crate) fn run(args: &Compile) -> Result<ExitCode> {
     if args.cache.no_cache {
         bail!("--no-cache leaves nowhere to keep what is compiled");
     }
-    let engine = engine::start(&args.cache, 1, &[])?;
+    let engine = engine::start(Engine::options().instances_max(1), &args.cache, &[])?;
     if !engine.has_cache() {
         bail!("there is no cache to keep what is compiled: name a folder (--cache)");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::{Compiler, Engine, Observer};
+use fcgi_wasm::{Compiler, Engine, EngineOptions, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::CacheArgs;
@@ -17,15 +17,14 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// This program, even if its file was replaced meanwhile.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Starts the engine, with the cache that was asked for. The default one is
-/// done without if it can not be used: a service may have no home.
+/// Starts an engine with these options, and the cache that was asked for. The default
+/// one is done without if it can not be used: a service may have no home.
 pub(crate) fn start(
+    options: EngineOptions,
     cache: &CacheArgs,
-    instances_max: usize,
     observers: &[Arc<dyn Observer>],
 ) -> Result<Engine> {
-    let mut options = Engine::options()
-        .instances_max(instances_max)
+    let mut options = options
         .cache_max(cache.cache_size.as_u64())
         .compiler(Compiler::new(
             OWN_PROGRAM,

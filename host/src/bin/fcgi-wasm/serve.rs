@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use fcgi_wasm::{AppFile, Catalogue, FastCgi, Http, Listener, Readiness, Server, Tenant, UnixPath};
+use fcgi_wasm::{
+    AppFile, Catalogue, Engine, FastCgi, Http, Listener, Readiness, Server, Tenant, UnixPath,
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
@@ -73,11 +75,8 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         return Err(starter::nowhere());
     }
 
-    let engine = engine::start(
-        &args.cache,
-        args.about.limits.max_concurrent,
-        observing.observers(),
-    )?;
+    let options = Engine::options().instances_max(args.about.limits.max_concurrent);
+    let engine = engine::start(options, &args.cache, observing.observers())?;
     let mut policy = args.about.policy();
     if let Some(slow) = args.observing.slow {
         policy = policy.slow_after(slow);

@@ -75,8 +75,11 @@ impl Host {
             .idle_max(server.idle_unload)
             .compiles_max(server.compiles)
             .wait_max(server.load_wait);
+        let options = Engine::options()
+            .instances_max(server.instances)
+            .compiles_max(server.compiles);
         Ok(Self {
-            engine: engine::start(&cache, server.instances, observers)?,
+            engine: engine::start(options, &cache, observers)?,
             catalogue,
             server: server.clone(),
             standing: Standing::default(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use bytes::BytesMut;
-use fcgi_wasm::{App, Body, Fault, Handler, Params, Response, Role, cgi};
+use fcgi_wasm::{App, Body, Engine, Fault, Handler, Params, Response, Role, cgi};
 use http_body_util::BodyExt;
 
 use super::answer::Answer;
@@ -19,7 +19,7 @@ pub(crate) async fn ask(
     streams: Streams,
     answer: &mut Answer,
 ) -> Result<()> {
-    let engine = engine::start(&args.cache, 1, &[])?;
+    let engine = engine::start(Engine::options().instances_max(1), &args.cache, &[])?;
     let loading = async { Ok(App::load(&engine, path, args.about.policy()).await?) };
     let app = engine::with_progress(path, loading).await?;
     let mut request = fcgi_wasm::Request {
