@@ -170,16 +170,18 @@ fn the_access_log_goes_on_in_a_new_file_after_a_rotation() -> Outcome {
     let observed = Observed::serve("naughty", &[])?;
     observed.program.ask(&get(1, "/hello", false));
     observed.record("/hello");
-    fs::rename(observed.path("access"), observed.path("access.1")).expect("moved");
-    fs::rename(observed.path("app"), observed.path("app.1")).expect("moved");
-    observed.program.signal(Signal::HUP);
-    wait_until("new files are there", || {
-        observed.path("access").exists() && observed.path("app").exists()
-    });
-    observed.program.ask(&get(1, "/count", false));
-    observed.record("/count");
-    assert_eq!(observed.text("access.1").lines().count(), 1);
-    assert_eq!(observed.text("access").lines().count(), 1);
+    for (signal, path) in [(Signal::HUP, "/count"), (Signal::USR2, "/hello")] {
+        fs::rename(observed.path("access"), observed.path("access.1")).expect("moved");
+        fs::rename(observed.path("app"), observed.path("app.1")).expect("moved");
+        observed.program.signal(signal);
+        wait_until("new files are there", || {
+            observed.path("access").exists() && observed.path("app").exists()
+        });
+        observed.program.ask(&get(1, path, false));
+        observed.record(path);
+        assert_eq!(observed.text("access.1").lines().count(), 1);
+        assert_eq!(observed.text("access").lines().count(), 1);
+    }
     Ok(())
 }
 

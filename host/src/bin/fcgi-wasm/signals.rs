@@ -15,8 +15,8 @@ use tokio::time::timeout;
 const SAME_WISH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Signals {
-    stop: Vec<Signal>,
-    reload: Vec<Signal>,
+    stop: [Signal; 4],
+    reload: Reloads,
     had_terminal: bool,
 }
 
@@ -24,30 +24,42 @@ pub(crate) struct Signals {
 pub(crate) enum Wish {
     /// Answer what is under way, and end.
     Stop,
-    /// Look again at what may have changed: SIGHUP, or SIGUSR2, which is what
-    /// multiwatch passes on.
+    /// Look again at what may have changed: see [`Reloads`].
     Reload,
+}
+
+/// The signals that ask to look again at what may have changed, each time for all who
+/// listen: SIGHUP, and SIGUSR2, which is what multiwatch passes on.
+pub(crate) struct Reloads([Signal; 2]);
+
+impl Reloads {
+    pub(crate) fn listen() -> Result<Self> {
+        Ok(Self([
+            listen(SignalKind::hangup())?,
+            listen(SignalKind::user_defined2())?,
+        ]))
+    }
+
+    pub(crate) async fn next(&mut self) {
+        any(&mut self.0).await;
+    }
 }
 
 impl Signals {
     /// From now on none of them kills the process.
     pub(crate) fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
         // A file that reaches `ulimit -f`, the log or one that an application
         // writes, is an error there and not the end.
         drop(listen(SignalKind::from_raw(Number::XFSZ.as_raw()))?);
         Ok(Self {
-            stop: vec![
+            stop: [
                 listen(SignalKind::terminate())?,
                 listen(SignalKind::interrupt())?,
                 listen(SignalKind::quit())?,
                 // FastCGI's own: what libfcgi and multiwatch stop by.
                 listen(SignalKind::user_defined1())?,
             ],
-            reload: vec![
-                listen(SignalKind::hangup())?,
-                listen(SignalKind::user_defined2())?,
-            ],
+            reload: Reloads::listen()?,
             had_terminal: std::io::stdin().is_terminal(),
         })
     }
@@ -56,7 +68,7 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> Wish {
         tokio::select! {
             () = any(&mut self.stop) => Wish::Stop,
-            () = any(&mut self.reload) => {
+            () = self.reload.next() => {
                 // Who closes the terminal window wants no server to stay.
                 let is_alone = self.had_terminal && !std::io::stdin().is_terminal();
                 if is_alone { Wish::Stop } else { Wish::Reload }
@@ -74,6 +86,10 @@ impl Signals {
         let _: Result<(), _> = timeout(SAME_WISH, same).await;
         any(&mut self.stop).await;
     }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("cannot listen for signals")
 }
 
 fn any(signals: &mut [Signal]) -> impl Future<Output = ()> {

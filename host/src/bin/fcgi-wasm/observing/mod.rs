@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use fcgi_wasm::{Board, Listener, LogWriter, Observer, Readiness, StatusServer};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Place;
+use crate::signals::Reloads;
+use crate::starter;
 use logs::Logs;
 pub(crate) use logs::OpenLogs;
 pub(crate) use wanted::{TenantLog, Wanted};
@@ -46,9 +47,10 @@ impl Observing {
         let logs = Arc::new(Logs::new(open));
         observing.observers.push(logs.clone());
         observing.logs = Some((writer.clone(), logs));
-        let mut hang_ups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+        let mut reloads = Reloads::listen()?;
         tokio::spawn(async move {
-            while hang_ups.recv().await.is_some() {
+            loop {
+                reloads.next().await;
                 tracing::info!("opening the logs anew");
                 writer.reopen();
             }
@@ -133,11 +135,8 @@ impl Observing {
 }
 
 fn listener(place: &Place, clients: &[IpAddr]) -> Result<Listener> {
-    Ok(match place {
-        Place::Unix(path) => Listener::unix(path)?,
-        Place::Tcp(address) => match clients {
-            [] => Listener::tcp(*address)?,
-            clients => Listener::tcp_for(*address, clients.to_vec())?,
-        },
-    })
+    match place {
+        Place::Unix(path) => Ok(Listener::unix(path)?),
+        Place::Tcp(address) => starter::tcp(*address, clients),
+    }
 }
