@@ -74,8 +74,8 @@ pub use message::{
     Request, RequestBody, Response, ResponseBody, Role, Stage, Usage, printable,
 };
 pub use observe::{
-    APP_LOG_BYTES_PER_SECOND, AccessLog, AccessLogFormat, AppLogs, Board, Destination, LogFile,
-    LogWriter, METRICS, Readiness, StatusServer,
+    APP_LOG_BURST_BYTES, APP_LOG_BYTES_PER_SECOND, AccessLog, AccessLogFormat, AppLogs, Board,
+    Destination, LogFile, LogWriter, METRICS, Readiness, StatusServer,
 };
 pub use policy::{
     AddressPattern, Budget, Folder, Grants, HostPattern, MIB, Policy, Secret, SendFileBy,

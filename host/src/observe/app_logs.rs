@@ -13,15 +13,19 @@ use crate::setup::SetupError;
 /// How much a tenant may write, bytes a second, unless set: a thousand lines.
 pub const APP_LOG_BYTES_PER_SECOND: u64 = 64 * 1024;
 
-/// How much it may save up, in seconds of its rate: a stack trace, a page that
-/// is reloaded, the start of a deployment.
-const BURST_SECONDS: u64 = 16;
+/// How much of that it may save up, unless set: a stack trace, a page that is
+/// reloaded, the start of a deployment.
+pub const APP_LOG_BURST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How many bytes of a tenant may wait to be written.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
 
+/// How many tenants' allowances a log remembers before those are forgotten that are
+/// whole again.
+const TENANTS_MAX: usize = 1024;
+
 /// Writes what applications say to the logs of their tenants. Who has none
-/// shares the one for everybody, if there is one.
+/// shares the one for everybody, if there is one, where each may write as much.
 #[derive(Debug)]
 pub struct AppLogs {
     writer: LogWriter,
@@ -32,11 +36,19 @@ pub struct AppLogs {
 #[derive(Debug)]
 struct Log {
     file: LogFile,
-    bytes_per_second: u64,
-    allowance: Mutex<Allowance>,
+    rate: Rate,
+    /// By tenant.
+    allowances: Mutex<HashMap<String, Allowance>>,
 }
 
-/// How much may be written now.
+/// How much each tenant may write.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    bytes_per_second: u64,
+    burst_bytes: u64,
+}
+
+/// How much a tenant may write now.
 #[derive(Debug)]
 struct Allowance {
     bytes: u64,
@@ -54,8 +66,8 @@ impl AppLogs {
         }
     }
 
-    /// Adds a tenant's log, with so many bytes a second
-    /// ([`APP_LOG_BYTES_PER_SECOND`] are usual).
+    /// Adds a tenant's log, with so many bytes a second ([`APP_LOG_BYTES_PER_SECOND`] are
+    /// usual), of which so many may be saved up ([`APP_LOG_BURST_BYTES`]).
     ///
     /// # Errors
     ///
@@ -65,13 +77,14 @@ impl AppLogs {
         tenant: impl Into<String>,
         destination: Destination,
         bytes_per_second: u64,
+        burst_bytes: u64,
     ) -> Result<Self, SetupError> {
-        let log = self.log(destination, bytes_per_second)?;
+        let log = self.log(destination, bytes_per_second, burst_bytes)?;
         self.by_tenant.insert(tenant.into(), log);
         Ok(self)
     }
 
-    /// Adds a log for all who have none of their own.
+    /// Adds a log for all who have none of their own, with as much for each.
     ///
     /// # Errors
     ///
@@ -80,8 +93,9 @@ impl AppLogs {
         mut self,
         destination: Destination,
         bytes_per_second: u64,
+        burst_bytes: u64,
     ) -> Result<Self, SetupError> {
-        self.for_others = Some(self.log(destination, bytes_per_second)?);
+        self.for_others = Some(self.log(destination, bytes_per_second, burst_bytes)?);
         Ok(self)
     }
 
@@ -91,15 +105,19 @@ impl AppLogs {
         logs.map(|log| &log.file)
     }
 
-    fn log(&self, destination: Destination, bytes_per_second: u64) -> Result<Log, SetupError> {
+    fn log(
+        &self,
+        destination: Destination,
+        bytes_per_second: u64,
+        burst_bytes: u64,
+    ) -> Result<Log, SetupError> {
         Ok(Log {
             file: self.writer.open(destination, WAITING_BYTES_MAX)?,
-            bytes_per_second,
-            allowance: Mutex::new(Allowance {
-                bytes: burst(bytes_per_second),
-                since: Instant::now(),
-                dropped: 0,
-            }),
+            rate: Rate {
+                bytes_per_second,
+                burst_bytes,
+            },
+            allowances: Mutex::default(),
         })
     }
 }
@@ -112,55 +130,78 @@ impl Observer for AppLogs {
         let log = self.by_tenant.get(&owner.tenant);
         if let Some(log) = log.or(self.for_others.as_ref()) {
             let request = journal.number();
-            log.write(&format!("{} request={request} {line}\n", owner.app));
+            log.write(
+                &owner.tenant,
+                &format!("{} request={request} {line}\n", owner.app),
+            );
         }
     }
 }
 
 impl Log {
-    fn write(&self, line: &str) {
+    fn write(&self, tenant: &str, line: &str) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = time(now.unwrap_or_default());
         let text = format!("{now} {line}");
-        let allowance = self.allowance.lock();
-        let mut allowance = allowance.unwrap_or_else(PoisonError::into_inner);
-        if !allowance.spend(text.len() as u64, self.bytes_per_second) {
-            drop(allowance);
-            self.file.note_dropped(1);
-            return;
-        }
-        let dropped = std::mem::take(&mut allowance.dropped);
-        drop(allowance);
+        let Some(dropped) = self.spend(tenant, text.len() as u64) else {
+            return self.file.note_dropped(1);
+        };
         if dropped > 0 {
-            let note = format!("{now} {dropped} lines were dropped: too many in a short time\n");
+            let note = format!(
+                "{now} {dropped} lines of {tenant} were dropped: too many in a short time\n"
+            );
             self.file.write(note.into_bytes());
         }
         self.file.write(text.into_bytes());
     }
-}
 
-impl Allowance {
-    fn spend(&mut self, bytes: u64, bytes_per_second: u64) -> bool {
-        let elapsed = self.since.elapsed().as_millis();
-        let earned = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        let earned = earned.saturating_mul(bytes_per_second) / 1000;
-        if earned > 0 {
-            let most = burst(bytes_per_second);
-            self.bytes = self.bytes.saturating_add(earned).min(most);
-            self.since = Instant::now();
+    /// How many lines of this tenant were dropped before, if it may write so much now.
+    fn spend(&self, tenant: &str, bytes: u64) -> Option<u64> {
+        let allowances = self.allowances.lock();
+        let mut allowances = allowances.unwrap_or_else(PoisonError::into_inner);
+        if !allowances.contains_key(tenant) {
+            if allowances.len() >= TENANTS_MAX {
+                allowances.retain(|_, allowance| !allowance.is_whole(self.rate));
+            }
+            allowances.insert(tenant.to_owned(), Allowance::whole(self.rate));
         }
-        let is_enough = self.bytes >= bytes;
-        match is_enough {
-            true => self.bytes -= bytes,
-            false => self.dropped += 1,
-        }
-        is_enough
+        allowances.get_mut(tenant)?.spend(bytes, self.rate)
     }
 }
 
-/// The most that may be saved up.
-fn burst(bytes_per_second: u64) -> u64 {
-    bytes_per_second.saturating_mul(BURST_SECONDS)
+impl Allowance {
+    fn whole(rate: Rate) -> Self {
+        Self {
+            bytes: rate.burst_bytes,
+            since: Instant::now(),
+            dropped: 0,
+        }
+    }
+
+    fn spend(&mut self, bytes: u64, rate: Rate) -> Option<u64> {
+        self.refill(rate);
+        let Some(left) = self.bytes.checked_sub(bytes) else {
+            self.dropped += 1;
+            return None;
+        };
+        self.bytes = left;
+        Some(std::mem::take(&mut self.dropped))
+    }
+
+    fn is_whole(&mut self, rate: Rate) -> bool {
+        self.refill(rate);
+        self.bytes == rate.burst_bytes && self.dropped == 0
+    }
+
+    fn refill(&mut self, rate: Rate) {
+        let elapsed = self.since.elapsed().as_millis();
+        let earned = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        let earned = earned.saturating_mul(rate.bytes_per_second) / 1000;
+        if earned > 0 {
+            self.bytes = self.bytes.saturating_add(earned).min(rate.burst_bytes);
+            self.since = Instant::now();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -186,28 +227,40 @@ mod tests {
         let path = |name| folder.path().join(name);
         let writer = LogWriter::start().expect("a thread");
         let logs = AppLogs::new(&writer)
-            .tenant("quiet", Destination::File(path("quiet")), u64::MAX)
+            .tenant(
+                "quiet",
+                Destination::File(path("quiet")),
+                u64::MAX,
+                u64::MAX,
+            )
             .expect("a file")
             // Two lines, and hardly more while the test runs.
-            .tenant("loud", Destination::File(path("loud")), 10)
+            .tenant("loud", Destination::File(path("loud")), 10, 160)
             .expect("a file")
-            .others(Destination::File(path("others")), 1000)
+            .others(Destination::File(path("others")), 10, 160)
             .expect("a file");
-        let loud = journal("loud");
-        for _ in 0..10 {
-            logs.said(&loud, &"x".repeat(40));
+        for tenant in ["loud", "another"] {
+            let journal = journal(tenant);
+            for _ in 0..10 {
+                logs.said(&journal, &"x".repeat(40));
+            }
         }
         logs.said(&journal("quiet"), "hello");
         logs.said(&journal("someone"), "hello");
         logs.said(&Journal::new(), "of nobody");
         writer.flush();
         let text = |name| fs::read_to_string(path(name)).expect("text");
-        let written = text("loud").matches(&"x".repeat(40)).count();
-        assert!((1..10).contains(&written), "{written} lines");
+        let written = |name| text(name).matches(&"x".repeat(40)).count();
+        let written = [written("loud"), written("others")];
+        assert!(
+            written.iter().all(|lines| (1..10).contains(lines)),
+            "{written:?}"
+        );
         assert!(text("quiet").contains(" app request="));
         assert!(text("quiet").ends_with(" hello\n"));
-        assert_eq!(text("others").lines().count(), 1);
+        // Whoever else writes there.
+        assert!(text("others").ends_with(" hello\n"));
         let dropped: u64 = logs.files().map(LogFile::dropped).sum();
-        assert_eq!(written as u64 + dropped, 10);
+        assert_eq!(written.iter().sum::<usize>() as u64 + dropped, 20);
     }
 }

@@ -17,7 +17,7 @@ mod snapshot;
 mod status;
 
 pub use access::{AccessLog, AccessLogFormat};
-pub use app_logs::{APP_LOG_BYTES_PER_SECOND, AppLogs};
+pub use app_logs::{APP_LOG_BURST_BYTES, APP_LOG_BYTES_PER_SECOND, AppLogs};
 pub use board::{Board, Readiness};
 pub use lines::{Destination, LogFile, LogWriter};
 pub use metrics::METRICS;

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use fcgi_wasm::APP_LOG_BYTES_PER_SECOND;
+use fcgi_wasm::{APP_LOG_BURST_BYTES, APP_LOG_BYTES_PER_SECOND};
 
 use super::complaint::Complaint;
 use super::document::Document;
@@ -45,6 +45,9 @@ pub(super) fn wanted(document: &Document) -> Wanted {
             bytes_per_second: document
                 .value(tenant, "log_rate")
                 .unwrap_or(APP_LOG_BYTES_PER_SECOND),
+            burst_bytes: document
+                .value(tenant, "log_burst")
+                .unwrap_or(APP_LOG_BURST_BYTES),
         };
         Some((tenant.name.clone(), log))
     });

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Result;
 use fcgi_wasm::{
-    APP_LOG_BYTES_PER_SECOND, AccessLog, AppLogs, Destination, Journal, LogFile, LogWriter,
-    Observer, Record,
+    APP_LOG_BURST_BYTES, APP_LOG_BYTES_PER_SECOND, AccessLog, AppLogs, Destination, Journal,
+    LogFile, LogWriter, Observer, Record,
 };
 
 use super::wanted::Wanted;
@@ -102,10 +102,12 @@ impl OpenLogs {
 fn app_logs(writer: &LogWriter, wanted: &Wanted) -> Result<AppLogs> {
     let mut logs = AppLogs::new(writer);
     if let Some(file) = &wanted.app_log {
-        logs = logs.others(destination(file), APP_LOG_BYTES_PER_SECOND)?;
+        let file = destination(file);
+        logs = logs.others(file, APP_LOG_BYTES_PER_SECOND, APP_LOG_BURST_BYTES)?;
     }
     for (tenant, log) in &wanted.tenant_logs {
-        logs = logs.tenant(tenant, destination(&log.file), log.bytes_per_second)?;
+        let file = destination(&log.file);
+        logs = logs.tenant(tenant, file, log.bytes_per_second, log.burst_bytes)?;
     }
     Ok(logs)
 }

@@ -26,6 +26,7 @@ pub(crate) struct Wanted {
 pub(crate) struct TenantLog {
     pub(crate) file: PathBuf,
     pub(crate) bytes_per_second: u64,
+    pub(crate) burst_bytes: u64,
 }
 
 impl Wanted {
