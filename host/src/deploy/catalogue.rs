@@ -22,6 +22,11 @@ use super::source::Source;
 /// its compiled code, most of which is shared with the page cache.
 const LOADED_MAX: usize = 256;
 
+/// How much all of them may take, unless set, bytes: eighty Flask applications. Their code
+/// is mapped from the cache's folder, and on its disk until they are unloaded, whatever
+/// became of the file; without a cache it is in memory, and counts four times.
+const LOADED_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+
 /// How long an application stays loaded that nobody asks for, unless set: as
 /// long as php-fpm's pools keep a process for a site that has visitors.
 const IDLE_MAX: Duration = Duration::from_secs(600);
@@ -66,9 +71,39 @@ pub(super) struct Shared {
 #[derive(Clone, Copy)]
 struct Limits {
     loaded_max: usize,
+    loaded_bytes_max: u64,
     idle_max: Duration,
     compiles_max: usize,
     wait_max: Duration,
+}
+
+/// How many applications are loaded, and how much they take.
+#[derive(Default)]
+struct Load {
+    applications: u64,
+    bytes: u64,
+}
+
+impl Load {
+    fn add(&mut self, place: &Place) {
+        self.applications += 1;
+        self.bytes += place.loaded_bytes();
+    }
+
+    fn remove(&mut self, place: &Place) {
+        self.applications -= 1;
+        self.bytes = self.bytes.saturating_sub(place.loaded_bytes());
+    }
+}
+
+impl Limits {
+    /// What there is too much of.
+    fn exceeded(&self, load: &Load) -> Option<fn(&Load) -> u64> {
+        if load.applications > self.loaded_max as u64 {
+            return Some(|load| load.applications);
+        }
+        (load.bytes > self.loaded_bytes_max).then_some(|load| load.bytes)
+    }
 }
 
 impl Catalogue {
@@ -76,6 +111,7 @@ impl Catalogue {
     pub fn new() -> Self {
         Self::with(Limits {
             loaded_max: LOADED_MAX,
+            loaded_bytes_max: LOADED_BYTES_MAX,
             idle_max: IDLE_MAX,
             compiles_max: COMPILES_MAX,
             wait_max: WAIT_MAX,
@@ -106,6 +142,17 @@ impl Catalogue {
     pub fn loaded_max(self, applications: usize) -> Self {
         Self::with(Limits {
             loaded_max: applications.max(1),
+            ..self.0.limits
+        })
+    }
+
+    /// How much the code of all loaded applications takes, bytes: on the disk of the
+    /// cache's folder; what is in memory counts four times. 8 GiB unless set. Over it one
+    /// of the tenant that has most makes room, as for [`Self::loaded_max`].
+    #[must_use]
+    pub fn loaded_bytes_max(self, bytes: u64) -> Self {
+        Self::with(Limits {
+            loaded_bytes_max: bytes,
             ..self.0.limits
         })
     }
@@ -231,18 +278,20 @@ impl Shared {
             let known = known.upgrade();
             known.is_some_and(|known| known.is_filled() && !Arc::ptr_eq(&known, place))
         });
-        let mut others: Vec<_> = filled.iter().filter_map(Weak::upgrade).collect();
-        others.retain(|other| other.may_be_emptied());
-        let mut loaded: HashMap<usize, usize> = HashMap::new();
-        for place in others.iter().chain([place]) {
-            *loaded.entry(place.tenant()).or_default() += 1;
+        let places: Vec<_> = filled.iter().filter_map(Weak::upgrade).collect();
+        let mut all = Load::default();
+        let mut by_tenant: HashMap<usize, Load> = HashMap::new();
+        for place in places.iter().chain([place]) {
+            all.add(place);
+            by_tenant.entry(place.tenant()).or_default().add(place);
         }
-        let over = (filled.len() + 1).saturating_sub(self.limits.loaded_max);
-        for _ in 0..over {
+        let mut others = places;
+        others.retain(|other| other.may_be_emptied());
+        while let Some(measure) = self.limits.exceeded(&all) {
             // Who is idle first, of those whose tenant has most, and of them whose
             // last request is longest ago.
             let order = |other: &Arc<Place>| {
-                let of_tenant = loaded.get(&other.tenant());
+                let of_tenant = by_tenant.get(&other.tenant()).map(measure);
                 (!other.is_idle(), Reverse(of_tenant), other.used_at())
             };
             let numbered = others.iter().enumerate();
@@ -250,7 +299,9 @@ impl Shared {
                 break;
             };
             let other = others.swap_remove(first);
-            loaded.entry(other.tenant()).and_modify(|count| *count -= 1);
+            all.remove(&other);
+            let of_tenant = by_tenant.entry(other.tenant());
+            of_tenant.and_modify(|load| load.remove(&other));
             other.empty("others need its place");
         }
         filled.push(Arc::downgrade(place));

@@ -257,10 +257,8 @@ impl Place {
     async fn load(self: &Arc<Self>, is_logged: bool) -> Result<Arc<Filling>, String> {
         let name = &self.name;
         let current = self.current.load_full();
-        let stamp = match self.source.stamp() {
-            Ok(stamp) => stamp,
-            Err(error) => return Err(self.refuse(None, error.to_string(), is_logged)),
-        };
+        let stamp = self.source.stamp();
+        let stamp = stamp.map_err(|error| self.refuse(None, error.to_string(), is_logged))?;
         if let Some(current) = current.filter(|current| current.version.stamp == stamp) {
             self.state().refused = None;
             return Ok(current);
@@ -331,14 +329,12 @@ impl Place {
         };
         self.shared.turnover.fetch_add(1, Ordering::Relaxed);
         self.shared.note_filled(self);
-        match before {
-            Some(before) => {
-                let old = before.version.application.clone();
-                self.shared.retired.keep(old);
-                true
-            }
-            None => false,
+        let is_replaced = before.is_some();
+        if let Some(before) = before {
+            let old = before.version.application.clone();
+            self.shared.retired.keep(old);
         }
+        is_replaced
     }
 
     /// Takes the version out. Its requests end on it.
@@ -370,6 +366,13 @@ impl Place {
     pub(super) fn is_idle(&self) -> bool {
         let current = self.current.load_full();
         current.is_none_or(|current| retired::is_idle(current.version.application.as_ref()))
+    }
+
+    pub(super) fn loaded_bytes(&self) -> u64 {
+        let current = self.current.load();
+        current
+            .as_ref()
+            .map_or(0, |current| current.version.application.loaded_bytes())
     }
 
     pub(super) fn used_at(&self) -> u64 {

@@ -12,11 +12,20 @@ use crate::setup::SetupError;
 pub trait Application: Handler {
     /// Waits until none of its requests is running.
     fn drained(&self) -> BoxFuture<'_, ()>;
+
+    /// How much it takes as long as it is loaded, bytes.
+    fn loaded_bytes(&self) -> u64 {
+        0
+    }
 }
 
 impl Application for App {
     fn drained(&self) -> BoxFuture<'_, ()> {
         Box::pin(Self::drained(self))
+    }
+
+    fn loaded_bytes(&self) -> u64 {
+        Self::loaded_bytes(self)
     }
 }
 

@@ -123,6 +123,10 @@ impl Application for Said {
             }
         })
     }
+
+    fn loaded_bytes(&self) -> u64 {
+        self.text.len() as u64
+    }
 }
 
 async fn ask(slot: &Slot) -> Result<String, Fault> {
@@ -370,17 +374,19 @@ async fn who_was_asked_least_recently_makes_room() {
     let folder = folder();
     let path = folder.path().join("app");
     deploy(&path, "one");
-    let catalogue = Catalogue::new().loaded_max(2);
-    let slots: Vec<_> = (0..4)
-        .map(|number| catalogue.slot(&number.to_string(), "", Text::new(&path)))
-        .collect();
-    for slot in &slots {
-        assert_eq!(ask(slot).await.as_deref(), Ok("one"));
-        assert!(catalogue.loaded() <= 2);
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    let (few, small) = (Catalogue::new(), Catalogue::new());
+    for catalogue in [few.loaded_max(2), small.loaded_bytes_max(6)] {
+        let slots: Vec<_> = (0..4)
+            .map(|number| catalogue.slot(&number.to_string(), "", Text::new(&path)))
+            .collect();
+        for slot in &slots {
+            assert_eq!(ask(slot).await.as_deref(), Ok("one"));
+            assert!(catalogue.loaded() <= 2);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let loaded: Vec<_> = slots.iter().map(Slot::is_loaded).collect();
+        assert_eq!(loaded, [false, false, true, true]);
     }
-    let loaded: Vec<_> = slots.iter().map(Slot::is_loaded).collect();
-    assert_eq!(loaded, [false, false, true, true]);
 }
 
 impl Slot {

@@ -39,6 +39,10 @@ use crate::message::{BodyError, BoxFuture, Fault, Handler, Request, Response, St
 use crate::policy::Policy;
 use crate::setup::SetupError;
 
+/// How many times a byte of memory counts that loaded code takes: a machine has more of
+/// disk.
+const MEMORY_WEIGHT: u64 = 4;
+
 /// A component, ready to serve within its policy. Clones are the same
 /// application.
 #[derive(Clone)]
@@ -172,7 +176,14 @@ impl App {
             secrets: Arc::new(secrets),
             has_told_of_folders: Arc::default(),
         };
-        Ok(Self(Copies::new(deployment, loaded.code.clone())))
+        Ok(Self(Copies::new(deployment, loaded)))
+    }
+
+    /// How much its code takes as long as it is loaded, bytes: what is in memory, and not
+    /// mapped from a file of the cache, counts four times.
+    pub fn loaded_bytes(&self) -> u64 {
+        let weight = if self.0.is_mapped { 1 } else { MEMORY_WEIGHT };
+        weight * self.0.code.bytes() as u64
     }
 
     /// Its name, as it stands in logs.

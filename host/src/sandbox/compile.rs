@@ -86,7 +86,11 @@ pub(super) fn code<'e>(
         None => load_compiled(wasmtime, &artifact, kind),
     };
     let code = code.map_err(|error| cannot(format!("{error:#}")))?;
-    let loaded = Loaded { runtime, code };
+    let loaded = Loaded {
+        runtime,
+        code,
+        is_mapped: draft.is_some(),
+    };
     Ok(Compiled { loaded, draft })
 }
 
@@ -155,15 +159,20 @@ fn find_cached<'e>(
         return Ok(None);
     };
     let runtime = engine.runtime(Flavour::Plain)?;
+    let mapped = |runtime, code| Loaded {
+        runtime,
+        code,
+        is_mapped: true,
+    };
     if let Some(code) = cache.get(&runtime.wasmtime, bytes, kind) {
-        return Ok(Some(Loaded { runtime, code }));
+        return Ok(Some(mapped(runtime, code)));
     }
     if !cache.needs_concurrency(&runtime.wasmtime, bytes) {
         return Ok(None);
     }
     let runtime = engine.runtime(Flavour::Concurrent)?;
     let code = cache.get(&runtime.wasmtime, bytes, kind);
-    Ok(code.map(|code| Loaded { runtime, code }))
+    Ok(code.map(|code| mapped(runtime, code)))
 }
 
 /// Compiles for the cheap set-up if that is enough: a guest that is not valid

@@ -66,7 +66,8 @@ fn lane(lanes: usize) -> usize {
 pub(super) struct Copies {
     pub(super) first: Arc<Deployment>,
     further: Box<[Further]>,
-    code: Code,
+    pub(super) code: Code,
+    pub(super) is_mapped: bool,
 }
 
 /// A further lane, as one application knows it.
@@ -84,13 +85,14 @@ struct Copy {
 }
 
 impl Copies {
-    /// Of what was made of this code.
-    pub(super) fn new(first: Deployment, code: Code) -> Arc<Self> {
+    /// Of what was made of this.
+    pub(super) fn new(first: Deployment, loaded: &Loaded<'_>) -> Arc<Self> {
         let lanes = first.customer.tenant.engine().lanes();
         Arc::new(Self {
             first: Arc::new(first),
             further: (1..lanes).map(|_| Further::default()).collect(),
-            code,
+            code: loaded.code.clone(),
+            is_mapped: loaded.is_mapped,
         })
     }
 
@@ -147,7 +149,12 @@ impl Copies {
         let code = code.map_err(|error| SetupError::new(format!("{error:#}")))?;
         code.prepare(name)?;
         let interface = first.policy.interface.as_deref();
-        worlds::bind(&Loaded { runtime, code }, name, interface).map(Some)
+        let loaded = Loaded {
+            runtime,
+            code,
+            is_mapped: false,
+        };
+        worlds::bind(&loaded, name, interface).map(Some)
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) fn read_file(file: &File, shown: &str) -> Result<Vec<u8>, SetupError>
 pub(super) struct Loaded<'e> {
     pub(super) runtime: &'e Runtime,
     pub(super) code: Code,
+    /// Whether the code is mapped from a file, and takes no memory of its own.
+    pub(super) is_mapped: bool,
 }
 
 impl Loaded<'_> {

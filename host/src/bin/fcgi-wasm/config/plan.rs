@@ -40,6 +40,7 @@ pub(crate) struct Server {
     pub(crate) cache_bytes_max: u64,
     pub(crate) instances: usize,
     pub(crate) loaded_apps: usize,
+    pub(crate) loaded_bytes_max: u64,
     pub(crate) idle_unload: Duration,
     pub(crate) compiles: usize,
     pub(crate) load_wait: Duration,

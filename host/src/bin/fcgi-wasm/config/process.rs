@@ -14,12 +14,14 @@ use crate::observing::{TenantLog, Wanted};
 
 pub(super) fn server(document: &Document) -> Server {
     let count = |key| document.main_value("server", key).unwrap_or(1);
+    let size = |key| document.main_value("server", key).unwrap_or(1);
     let time = |key| document.main_value("server", key).unwrap_or_default();
     Server {
         cache: document.main_value("server", "cache"),
-        cache_bytes_max: document.main_value("server", "cache_size").unwrap_or(1),
+        cache_bytes_max: size("cache_size"),
         instances: count("instances"),
         loaded_apps: count("loaded_apps"),
+        loaded_bytes_max: size("loaded_size"),
         idle_unload: time("idle_unload"),
         compiles: count("compiles"),
         load_wait: time("load_wait"),

@@ -29,6 +29,12 @@ pub(super) const SERVER: &[Key] = &[
         "Applications that are loaded at a time; of the tenant that has most, the one that was asked for least recently makes room",
     ),
     key(
+        "loaded_size",
+        Kind::Bytes,
+        "8GiB",
+        "What their code takes on the cache's disk, removed files included; of the tenant that has most, the one that was asked for least recently makes room",
+    ),
+    key(
         "idle_unload",
         Kind::Time,
         "10m",

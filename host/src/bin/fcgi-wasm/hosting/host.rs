@@ -72,6 +72,7 @@ impl Host {
         };
         let catalogue = Catalogue::new()
             .loaded_max(server.loaded_apps)
+            .loaded_bytes_max(server.loaded_bytes_max)
             .idle_max(server.idle_unload)
             .compiles_max(server.compiles)
             .wait_max(server.load_wait);
