@@ -2,7 +2,7 @@
 //! grant it reaches nothing.
 
 use core::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// All that was granted to one application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,13 +83,27 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// This folder, under this path, to read and to write.
+    /// This folder, under this path, to read and to write. No part of its own path may be a
+    /// symbolic link, which an application could have put there: name where it leads
+    /// ([`std::fs::canonicalize`]).
     pub fn new(host_path: impl Into<PathBuf>, guest_path: impl Into<String>) -> Self {
         Self {
             host_path: host_path.into(),
             guest_path: guest_path.into(),
             is_read_only: false,
         }
+    }
+
+    /// Where it is.
+    pub fn host_path(&self) -> &Path {
+        &self.host_path
+    }
+
+    /// The same grant of another folder.
+    #[must_use]
+    pub fn at(mut self, host_path: impl Into<PathBuf>) -> Self {
+        self.host_path = host_path.into();
+        self
     }
 
     /// Only to read.

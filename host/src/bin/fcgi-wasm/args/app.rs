@@ -8,7 +8,7 @@ use fcgi_wasm::{
     AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret, SendFileBy, SentFolder,
 };
 
-use super::values::{count, duration, pair, size};
+use super::values::{bytes, count, duration, granted, number, pair, size};
 
 /// All that is said of an application beside its file.
 #[derive(ArgGroup, Clone, Debug)]
@@ -64,13 +64,13 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = size)]
     pub(crate) memory: ByteSize,
     /// Size of its body; over it the visitor gets a 413
-    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes)]
     pub(crate) max_body: ByteSize,
     /// Requests at a time
     #[arg(long, value_name = "NUMBER", default_value = "128", value_parser = count)]
     pub(crate) max_concurrent: usize,
     /// Requests that wait for their turn; more get a 503 at once
-    #[arg(long, value_name = "NUMBER", default_value = "1024")]
+    #[arg(long, value_name = "NUMBER", default_value = "1024", value_parser = number)]
     pub(crate) queue: usize,
     /// Let answers command the web server (X-Accel-Redirect, X-Sendfile and the like)
     ///
@@ -145,7 +145,7 @@ impl Limits {
 #[command(next_help_heading = "What the application may reach (nothing unless granted)")]
 pub(crate) struct GrantArgs {
     /// A folder, under the application's name for it; `:ro` to read only (repeatable)
-    #[arg(long, value_name = "HOST::GUEST[:ro]", value_parser = Folder::parse)]
+    #[arg(long, value_name = "HOST::GUEST[:ro]", value_parser = granted)]
     pub(crate) dir: Vec<Folder>,
     /// An environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]

@@ -27,6 +27,7 @@ pub(crate) use new::{Language, New};
 pub(crate) use observing::{Observing, Place, Status, Top, place};
 pub(crate) use request::Request;
 pub(crate) use serve::{LogPlace, Places, Serve};
+use values::bytes;
 
 /// Runs WebAssembly components as web applications behind any web server that
 /// speaks FastCGI: each request in a fresh, sandboxed instance.
@@ -105,7 +106,7 @@ pub(crate) struct CacheArgs {
     #[arg(long, conflicts_with = "cache")]
     pub(crate) no_cache: bool,
     /// How much of them is kept; who has most of it makes room, with what was unused for longest
-    #[arg(long, value_name = "SIZE", default_value = "2GiB")]
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = bytes)]
     pub(crate) cache_size: ByteSize,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use fcgi_wasm::Role;
+use fcgi_wasm::{Folder, Role};
 
 /// Longer times are slips of the pen, and more than clocks can add.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -29,6 +29,14 @@ pub(crate) fn size(text: &str) -> Result<ByteSize, String> {
     }
 }
 
+/// A size of which any part may be there, as of a body.
+pub(crate) fn bytes(text: &str) -> Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size.as_u64() > 0 => Ok(size),
+        _ => Err("write a number over 0 and a unit, like 64MiB".to_owned()),
+    }
+}
+
 pub(crate) fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
@@ -41,6 +49,25 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
         Ok(number @ 1..=1_000_000) => Ok(number),
         _ => Err("write a number from 1 to 1000000".to_owned()),
     }
+}
+
+/// A number that may be none.
+pub(crate) fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 0..=1_000_000) => Ok(number),
+        _ => Err("write a number from 0 to 1000000".to_owned()),
+    }
+}
+
+/// A granted folder: where its path leads now, whatever becomes of symbolic links in it.
+pub(crate) fn granted(text: &str) -> Result<Folder, String> {
+    let folder = Folder::parse(text)?;
+    // What is not there is told of when the application is loaded.
+    let path = std::fs::canonicalize(folder.host_path());
+    Ok(match path {
+        Ok(path) => folder.at(path),
+        Err(_) => folder,
+    })
 }
 
 pub(super) fn role(text: &str) -> Result<Role, String> {
@@ -97,7 +124,10 @@ mod tests {
             &["--memory", "much"],
             &["--memory", "0"],
             &["--socket-mode", "999"],
+            &["--max-body", "0"],
+            &["--cache-size", "0B"],
             &["--max-concurrent", "0"],
+            &["--queue", "1000001"],
             &["--mount", "app"],
             &["--listen", "9000"],
             &["--dir", "::/data"],

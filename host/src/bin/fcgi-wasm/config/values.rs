@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::ValueEnum;
 use fcgi_wasm::cgi::Mount;
 use fcgi_wasm::{
@@ -12,7 +11,7 @@ use fcgi_wasm::{
 };
 use toml::de::DeValue;
 
-use crate::args::values::{count, duration, octal, size};
+use crate::args::values::{bytes, count, duration, granted, number, octal, size};
 use crate::args::{FileSender, Place, place};
 
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
@@ -249,10 +248,7 @@ impl Kind {
             Self::Path if text.is_empty() => Err("an empty path is no place".to_owned()),
             Self::Path => Ok(Value::Path(within(folder, text))),
             Self::Size => size(text).map(|size| Value::Size(size.as_u64())),
-            Self::Bytes => match text.parse::<ByteSize>() {
-                Ok(size) if size.as_u64() > 0 => Ok(Value::Size(size.as_u64())),
-                _ => Err("write a number over 0 and a unit, like 64MiB".to_owned()),
-            },
+            Self::Bytes => bytes(text).map(|size| Value::Size(size.as_u64())),
             Self::Level if LEVELS.contains(&text) => Ok(Value::Text(text.to_owned())),
             Self::Level => Err(format!("write {}", self.written())),
             Self::Output if text == "-" => Ok(Value::Path(text.into())),
@@ -271,10 +267,7 @@ impl Kind {
             },
             Self::Time => duration(text).map(Value::Time),
             Self::Count => count(text).map(Value::Count),
-            Self::Number => match text.parse() {
-                Ok(number @ 0..=1_000_000) => Ok(Value::Count(number)),
-                _ => Err("write a number from 0 to 1000000".to_owned()),
-            },
+            Self::Number => number(text).map(Value::Count),
             Self::Share => match text.parse() {
                 Ok(share) if share > 0.0 && share < 1e6 => Ok(Value::Share(share)),
                 _ => Err("write a number of processors over 0, like 0.5".to_owned()),
@@ -306,13 +299,13 @@ impl Kind {
 fn folder_in(text: &str, folder: &Path) -> Result<Folder, String> {
     let host_path = text.split("::").next().unwrap_or(text);
     if Path::new(host_path).is_absolute() || host_path.is_empty() {
-        return Folder::parse(text);
+        return granted(text);
     }
     if !text.contains("::") {
         let cure = "a relative folder needs a name for the application: write HOST::GUEST";
         return Err(format!("{text:?}: {cure}"));
     }
-    Folder::parse(&within(folder, text).display().to_string())
+    granted(&within(folder, text).display().to_string())
 }
 
 /// A path relative to a folder, with `..` and `.` taken out by their names: so
