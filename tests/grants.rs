@@ -14,6 +14,7 @@ use crate::support::web_server::*;
 tests![
     files_are_there_by_dir_only,
     links_do_not_lead_out_of_a_folder,
+    a_link_does_not_take_the_place_of_a_folder,
     folders_that_are_none_are_a_setup_error,
     variables_are_there_by_env_only,
     sockets_connect_by_allow_net_only,
@@ -116,6 +117,35 @@ fn links_do_not_lead_out_of_a_folder() -> Outcome {
         let text = answer.text();
         assert!(!text.starts_with("read "), "{path}: {text}");
     }
+    Ok(())
+}
+
+/// Whoever may write to the folder above it, another application for instance, puts one
+/// there.
+fn a_link_does_not_take_the_place_of_a_folder() -> Outcome {
+    let outer = tempfile::tempdir().expect("a folder");
+    let path = |name| outer.path().join(name);
+    for name in ["granted", "other"] {
+        fs::create_dir(path(name)).expect("made");
+        fs::write(path(name).join("note"), format!("of {name}")).expect("written");
+    }
+    let app = guest("naughty-cgi")?;
+    let grant = format!("{}::/data", path("granted").display());
+    let program = Program::serve(&app, &["--dir", &grant]);
+    let ask = |program: &Program| program.ask(&get(1, "/read/data/note", false)).text();
+    assert_eq!(ask(&program), "read of granted\n");
+    fs::rename(path("granted"), path("moved")).expect("moved");
+    std::os::unix::fs::symlink("other", path("granted")).expect("a link");
+    let refused = ask(&program);
+    assert!(!refused.starts_with("read "), "{refused}");
+    program.wait_for_log("it is reached by a symbolic link");
+    // A folder is one, and so is a link that was there before.
+    let again = Program::serve(&app, &["--dir", &grant]);
+    assert_eq!(ask(&again), "read of other\n");
+    fs::remove_file(path("granted")).expect("removed");
+    fs::rename(path("moved"), path("granted")).expect("moved");
+    assert_eq!(ask(&program), "read of granted\n");
+    assert_eq!(ask(&again), "read of other\n");
     Ok(())
 }
 

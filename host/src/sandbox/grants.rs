@@ -1,10 +1,15 @@
 //! WASI as one instance sees it: what was granted, and a word about the flag
 //! where something was not.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -67,10 +72,16 @@ pub(super) fn wasi(
             true => FsPerms::ReadOnly,
             false => FsPerms::ReadWrite,
         };
-        let opened = builder.preopened_dir(&folder.host_path, &folder.guest_path, permissions);
-        if let Err(error) = opened {
+        let opened = open_folder(&folder.host_path).map_err(wasmtime::Error::from);
+        let preopened = opened.and_then(|opened| {
+            let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
+            builder.preopened_dir(path, &folder.guest_path, permissions)?;
+            Ok(())
+        });
+        if let Err(error) = preopened {
             let path = folder.host_path.display();
-            tracing::error!("the folder {path} (--dir) can not be opened any more: {error:#}");
+            let hint = format!("the folder {path} (--dir) can not be opened any more: {error:#}");
+            tell(journal, customer.map(|customer| &**customer), &hint);
         }
     }
     let patterns: Arc<[AddressPattern]> = policy.grants.addresses.as_slice().into();
@@ -89,6 +100,19 @@ pub(super) fn wasi(
         Box::pin(async move { may })
     });
     builder
+}
+
+/// Opens a granted folder. Each time anew, because it may have been replaced, but never by
+/// way of a symbolic link: whoever may write to a folder above it, as an application that
+/// was granted that one, could lead it anywhere.
+pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+    opened.map_err(|error| match error {
+        Errno::LOOP => io::Error::other("it is reached by a symbolic link"),
+        Errno::NOTDIR => io::Error::other("it is no folder"),
+        error => error.into(),
+    })
 }
 
 /// Says to the operator and to the application's author what was refused. It is on

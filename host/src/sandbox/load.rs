@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 use wasmtime::component::{self, Component};
 use wasmtime::{Module, ResourcesRequired};
 
+use super::grants::open_folder;
 use super::guest::Guest;
 use super::runtime::{MEMORIES_MAX, Runtime, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::policy::{Budget, Policy};
@@ -289,14 +290,9 @@ pub(super) fn check_size(
 pub(super) fn check_folders(policy: &Policy) -> Result<(), SetupError> {
     for folder in &policy.grants.folders {
         let path = folder.host_path.display();
-        match std::fs::metadata(&folder.host_path) {
-            Ok(meta) if meta.is_dir() => {}
-            Ok(_) => return Err(SetupError::new(format!("{path} (--dir) is no folder"))),
-            Err(error) => {
-                let sentence = format!("cannot read the folder {path} (--dir): {error}");
-                return Err(SetupError::new(sentence));
-            }
-        }
+        open_folder(&folder.host_path).map_err(|error| {
+            SetupError::new(format!("cannot open the folder {path} (--dir): {error}"))
+        })?;
     }
     Ok(())
 }
