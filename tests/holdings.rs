@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use fcgi_wasm::{App, Budget, Folder, Grants, HostPattern, MIB, Policy, Standing};
+use fcgi_wasm::{AddressPattern, App, Budget, Folder, Grants, HostPattern, MIB, Policy, Standing};
 use tempfile::TempDir;
 
 use crate::support::local::Local;
@@ -33,7 +33,11 @@ fn hundred() -> Budget {
 }
 
 fn sockets_of_a_tenant_are_limited() -> Outcome {
-    let two = Two::serve("naughty-cgi", hundred(), Policy::strict())?;
+    let without = Two::serve("naughty-cgi", hundred(), Policy::strict())?;
+    assert_eq!(without.ask(NOISY, "/sockets/60").text(), "0 sockets\n");
+    let nowhere = AddressPattern::parse("127.0.0.1:1").expect("an address");
+    let policy = Policy::strict().grants(Grants::none().address(nowhere));
+    let two = Two::serve("naughty-cgi", hundred(), policy)?;
     let mut first = two.local.connect();
     first.send(&held_at(NOISY, "/sockets/60"));
     assert_eq!(first.read_record().expect("it runs").kind, STDOUT);

@@ -144,17 +144,26 @@ impl Gate {
                 .fetch_add(matches!(usage, TcpConnect).into(), Ordering::Relaxed);
             return true;
         }
-        // A socket that connects is bound first, to any address and port.
+        // A socket that connects is bound first, to any address and port. One that gets
+        // datagrams from then on costs something, whoever sends them.
         let is_implied = address.ip().is_unspecified() && address.port() == 0;
-        if matches!(usage, TcpBind | UdpBind) && is_implied {
+        let may_be_bound = match usage {
+            TcpBind => true,
+            UdpBind => !self.patterns.is_empty(),
+            _ => false,
+        };
+        if may_be_bound && is_implied {
             return true;
         }
-        if is_outward && !self.has_told.swap(true, Ordering::Relaxed) {
-            tell(
-                &self.journal,
-                self.customer.as_deref(),
-                &format!("a connection to {address} was refused; --allow-net {address} allows it"),
-            );
+        let hint = match usage {
+            UdpBind => "a UDP socket was refused; --allow-net ADDRESS allows one".to_owned(),
+            _ if is_outward => {
+                format!("a connection to {address} was refused; --allow-net {address} allows it")
+            }
+            _ => return false,
+        };
+        if !self.has_told.swap(true, Ordering::Relaxed) {
+            tell(&self.journal, self.customer.as_deref(), &hint);
         }
         false
     }
