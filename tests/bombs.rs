@@ -5,6 +5,7 @@ use fcgi_wasm::{App, Policy};
 
 use crate::support::Outcome;
 use crate::support::local::Local;
+use crate::support::process::Program;
 use crate::support::two::engine;
 use crate::support::web_server::*;
 
@@ -13,6 +14,8 @@ tests![
     more_is_not_written_than_was_allowed,
     a_message_without_an_end_is_cut,
     a_complaint_quotes_little_of_a_header,
+    what_wasi_itself_has_to_say_fills_no_log,
+    a_pollable_is_not_polled_any_number_of_times_at_once,
 ];
 
 /// Serves a module or component in the text format.
@@ -177,5 +180,90 @@ fn a_complaint_quotes_little_of_a_header() -> Outcome {
     );
     let answer = local.ask(1, &get(1, "/", false));
     assert_eq!(answer.status(), 204, "{answer:?}");
+    Ok(())
+}
+
+/// wasmtime's WASI 0.1 warns of each call of these, and not whose it is.
+fn what_wasi_itself_has_to_say_fills_no_log() -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = folder.path().join("says.wat");
+    let module = r#"(module
+        (import "wasi_snapshot_preview1" "sock_accept"
+            (func $accept (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sock_shutdown"
+            (func $shutdown (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (drop (call $accept (i32.const 0) (i32.const 0) (i32.const 0)))
+            (drop (call $shutdown (i32.const 0) (i32.const 1)))
+            unreachable))"#;
+    std::fs::write(&app, module).expect("written");
+    let program = Program::serve(&app, &["-vv"]);
+    assert_eq!(program.ask(&get(1, "/", false)).status(), 502);
+    program.wait_for_log("unreachable");
+    let log = program.log();
+    assert!(!log.contains("not implemented"), "{log}");
+    Ok(())
+}
+
+/// A CGI program for WASI 0.2 that polls a timer, so many times at once.
+fn polls(times: u32) -> String {
+    format!(
+        "(component
+            (import \"wasi:io/poll@0.2.0\" (instance $poll
+                (export \"pollable\" (type $pollable (sub resource)))
+                (export \"poll\" (func (param \"in\" (list (borrow $pollable)))
+                    (result (list u32))))))
+            (alias export $poll \"pollable\" (type $pollable))
+            (import \"wasi:clocks/monotonic-clock@0.2.0\" (instance $clock
+                (alias outer 1 $pollable (type $pollable))
+                (export \"subscribe-duration\" (func (param \"when\" u64)
+                    (result (own $pollable))))))
+            (core module $memory
+                (memory (export \"memory\") 16)
+                (func (export \"realloc\") (param i32 i32 i32 i32) (result i32)
+                    (i32.const 524288)))
+            (core instance $memory (instantiate $memory))
+            (core func $timer (canon lower (func $clock \"subscribe-duration\")))
+            (core func $poll (canon lower (func $poll \"poll\")
+                (memory (core memory $memory \"memory\")) (realloc (core func $memory \"realloc\"))))
+            (core module $program
+                (import \"memory\" \"memory\" (memory 16))
+                (import \"host\" \"timer\" (func $timer (param i64) (result i32)))
+                (import \"host\" \"poll\" (func $poll (param i32 i32 i32)))
+                (func (export \"run\") (result i32)
+                    (local $timer i32) (local $left i32)
+                    (local.set $timer (call $timer (i64.const 0)))
+                    (local.set $left (i32.const {times}))
+                    (loop $next
+                        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                        (i32.store (i32.mul (local.get $left) (i32.const 4)) (local.get $timer))
+                        (br_if $next (local.get $left)))
+                    (call $poll (i32.const 0) (i32.const {times}) (i32.const 524280))
+                    unreachable))
+            (core instance $program (instantiate $program
+                (with \"memory\" (instance $memory))
+                (with \"host\" (instance
+                    (export \"timer\" (func $timer)) (export \"poll\" (func $poll))))))
+            (func $run (result (result)) (canon lift (core func $program \"run\")))
+            (instance $run (export \"run\" (func $run)))
+            (export \"wasi:cli/run@0.2.0\" (instance $run)))"
+    )
+}
+
+fn a_pollable_is_not_polled_any_number_of_times_at_once() -> Outcome {
+    let log_of = |times| {
+        let local = serve(&polls(times), Policy::strict());
+        let answer = local.ask(1, &get(1, "/", false));
+        assert_eq!(answer.status(), 502, "{answer:?}");
+        answer.log()
+    };
+    let polled = log_of(900);
+    assert!(polled.contains("unreachable"), "{polled}");
+    let refused = log_of(100_000);
+    assert!(
+        refused.contains("it polls more than 1000 at a time"),
+        "{refused}"
+    );
     Ok(())
 }

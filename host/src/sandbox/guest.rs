@@ -27,7 +27,7 @@ use crate::message::{Journal, Params, RequestBody};
 /// the things of ours that they stand for): what a guest makes us hold beside
 /// its own memory is at most this many times the sizes below. CPython and
 /// StarlingMonkey have some tens.
-const HANDLES_MAX: usize = 1000;
+pub(super) const HANDLES_MAX: usize = 1000;
 
 /// The most that one set of HTTP fields may have, bytes in our memory.
 const FIELDS_BYTES_MAX: usize = 64 * 1024;

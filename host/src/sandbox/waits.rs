@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
-use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime::component::{Accessor, Linker, Resource, WasmList};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::bindings::io::streams::{Host as _, HostInputStream as _, 
 use wasmtime_wasi::p2::{DynInputStream, DynPollable};
 use wasmtime_wasi::p3::bindings::clocks::monotonic_clock::HostWithStore as _;
 
-use super::guest::Guest;
+use super::guest::{Guest, HANDLES_MAX};
 use super::runtime::Flavour;
 use crate::message::Journal;
 
@@ -58,8 +58,13 @@ fn link_poll(linker: &mut Linker<Guest>) -> Result<()> {
     let mut poll = linker.instance("wasi:io/poll@0.2.12")?;
     poll.func_wrap_async(
         "poll",
-        |mut store: StoreContextMut<Guest>, (list,): (Vec<Resource<DynPollable>>,)| {
+        |mut store: StoreContextMut<Guest>, (list,): (WasmList<Resource<DynPollable>>,)| {
             Box::new(async move {
+                // One that is borrowed may stand there any number of times.
+                if list.len() > HANDLES_MAX {
+                    wasmtime::bail!("it polls more than {HANDLES_MAX} at a time");
+                }
+                let list = list.iter(&mut store)?.collect::<Result<Vec<_>>>()?;
                 let journal = store.data().journal().clone();
                 let polled = store.data_mut().ctx().table.poll(list);
                 Ok((named(&journal, || "wasi:io/poll#poll".into(), polled).await?,))
