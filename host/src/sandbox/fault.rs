@@ -17,6 +17,9 @@ const FRAMES_MAX: usize = 32;
 /// a short one can be demangled to a megabyte.
 const NAME_BYTES_MAX: usize = 1024;
 
+/// How much of a name is read to demangle it, bytes: a module may have 100 KB of each.
+const MANGLED_BYTES_MAX: usize = 4 * NAME_BYTES_MAX;
+
 /// The most of what a guest says of its failure, bytes: a little more than the log
 /// shows.
 const REASON_BYTES_MAX: usize = 8 * 1024;
@@ -100,11 +103,12 @@ pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
             continue;
         };
         let place = frame.symbols().iter().find_map(|symbol| {
-            let file = symbol.file()?;
+            let file = write_beginning(format_args!("{}", symbol.file()?), NAME_BYTES_MAX);
             Some(format!(" ({file}:{})", symbol.line().unwrap_or_default()))
         });
         let place = place.unwrap_or_default();
-        let name = rustc_demangle::demangle(frame_name);
+        let known = frame_name.floor_char_boundary(MANGLED_BYTES_MAX);
+        let name = rustc_demangle::demangle(&frame_name[..known]);
         let name = write_beginning(format_args!("{name:#}"), NAME_BYTES_MAX);
         let _ = write!(text, "\n  {number}: {name}{place}");
     }

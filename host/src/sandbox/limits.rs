@@ -133,9 +133,10 @@ impl Meter {
         customer.is_none_or(|customer| customer.may_log(bytes, &self.journal))
     }
 
-    /// Adds time that was spent for the guest and not by it.
+    /// Adds time that was spent for the guest and not by it, when its task is over.
     pub(super) fn add(&self, time: Duration) {
         self.spent.fetch_add(time.as_nanos() as u64, Relaxed);
+        self.charge();
     }
 
     /// Adds what threads have used for the customer, and charges it.
