@@ -215,6 +215,9 @@ impl Task {
         setrlimit(Resource::As, limit(task.memory_bytes, task.memory_bytes))?;
         // What it holds is a stranger's.
         setrlimit(Resource::Core, limit(0, 0))?;
+        // Where memory runs out it is this process that the system ends, and no other. If
+        // it can not be marked so, its limits are what there is.
+        let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
         // It is of no use without its parent.
         set_parent_process_death_signal(Some(Signal::KILL))?;
         if !task.gives_way {
