@@ -27,10 +27,6 @@ use crate::message::{
 /// each, its own prefix included, and drops the rest.
 const MESSAGE_BYTES_MAX: usize = 1800;
 
-/// How much of a response is held back while its request's body still comes,
-/// bytes; see [`Exchange::is_holding`].
-const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
-
 /// How many gaps, of 250 ms each, a response waits for others to be read to
 /// their end: 20 s, a third of the time after which nginx gives up.
 const TURNS_AWAITED_MAX: u32 = 80;
@@ -138,11 +134,17 @@ impl<'h> Exchange<'h> {
         connection: &mut Connection,
         turn_bytes: usize,
     ) -> Poll<()> {
-        let budget = match self.may_hold() {
-            true => HELD_BYTES_MAX,
-            false => turn_bytes,
-        };
-        self.advance(cx, handler, budget);
+        loop {
+            let budget = match self.may_hold() {
+                true => self.outgoing.room_to_hold(),
+                false => turn_bytes,
+            };
+            self.advance(cx, handler, budget);
+            let is_over = !self.may_hold() || self.outgoing.bytes() < budget;
+            if is_over || !self.outgoing.hold_more(&self.journal) {
+                break;
+            }
+        }
         if self.is_holding() {
             self.stdin.read_ahead();
             return Poll::Pending;
@@ -176,7 +178,7 @@ impl<'h> Exchange<'h> {
     ///
     /// nginx stops sending a body, and never goes on, once it has seen the head
     /// of the answer and found our side busy. So while the body comes without
-    /// a gap, an answer to it waits: [`HELD_BYTES_MAX`] of it here and the rest
+    /// a gap, an answer to it waits: some of it here and the rest
     /// with its handler, ahead of which the body is read as far as it may be.
     pub(super) fn is_holding(&self) -> bool {
         self.may_hold() && self.outgoing.bytes() > 0
@@ -185,7 +187,8 @@ impl<'h> Exchange<'h> {
     /// Whether it waits in vain: neither the body nor the answer can get any
     /// further.
     pub(super) fn is_stuck(&self) -> bool {
-        self.is_holding() && self.outgoing.bytes() >= HELD_BYTES_MAX && self.stdin.is_full()
+        let is_full = self.outgoing.bytes() >= self.outgoing.room_to_hold();
+        self.is_holding() && is_full && self.stdin.is_full()
     }
 
     fn may_hold(&self) -> bool {

@@ -206,12 +206,18 @@ impl Drop for Report {
     }
 }
 
+/// How much of a path is told, bytes: more than browsers and web servers pass on unless
+/// they are told to.
+const PATH_BYTES_MAX: usize = 8 * 1024;
+
 fn asked(role: Role, params: &Params, journal: &Journal, witness: &Witness) -> Asked {
     let text = |name| params.text(name).unwrap_or_default();
-    let path = match params.text("REQUEST_URI") {
+    let mut path = match params.text("REQUEST_URI") {
         Some(uri) => uri.split('?').next().unwrap_or_default().to_owned(),
         None => format!("{}{}", text("SCRIPT_NAME"), text("PATH_INFO")),
     };
+    path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
+    path.shrink_to_fit();
     let mut asked = Asked {
         id: journal.number(),
         role,

@@ -66,6 +66,11 @@ impl Params {
         self.get(name).map(lossy)
     }
 
+    /// How much memory they take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.places.capacity() * size_of::<Place>()
+    }
+
     /// All names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.places.iter().map(|place| self.pair(place))

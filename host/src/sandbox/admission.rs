@@ -29,6 +29,11 @@ use crate::message::{Fault, Journal, Portion, Pot};
 const LOOK_MIN: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_millis(100);
 
+/// How much the params of requests that wait may take together, bytes, beside what each has
+/// in any case: a web server may pass on hundreds of KiB of a request's head.
+const PARAMS_BYTES_ALL: usize = 64 * 1024 * 1024;
+const PARAMS_BYTES_FREE: usize = 16 * 1024;
+
 /// The places of an engine, which are as many as its pool has instances: so an
 /// instance never finds the pool full.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub(super) struct Gate {
     pub(super) waiting: Ceiling,
     /// Files and sockets of all instances.
     pub(super) descriptors: Ceiling,
+    /// The params of those who wait.
+    params: Arc<Pot>,
     /// Whether somebody waits for nothing but one of these places.
     is_short: AtomicBool,
     lines: Mutex<Lines>,
@@ -56,22 +63,24 @@ impl Gate {
             places: Ceiling::new(places as u64),
             waiting: Ceiling::new(waiting as u64),
             descriptors: Ceiling::new(holdings::descriptors_of_guests()),
+            params: Pot::of(PARAMS_BYTES_ALL),
             is_short: AtomicBool::new(false),
             lines: Mutex::default(),
         }
     }
 
-    /// A place for a request, at once or after a wait.
+    /// A place for a request whose params take so much memory, at once or after a wait.
     pub(super) async fn enter(
         &self,
         customer: &Arc<Customer>,
         journal: &Journal,
+        params_bytes: usize,
     ) -> Result<Admitted, Fault> {
         let is_next = !self.is_short.load(SeqCst) && customer.tenant.account().waiting.used() == 0;
         if is_next && let Ok(admitted) = self.take(customer) {
             return Ok(admitted);
         }
-        let waiting = self.line_up(customer, journal);
+        let waiting = self.line_up(customer, journal, params_bytes);
         if is_next || waiting.is_ok() {
             self.admit_next();
         }
@@ -132,12 +141,22 @@ impl Gate {
         }
     }
 
-    fn line_up(&self, customer: &Arc<Customer>, journal: &Journal) -> Result<Waiting<'_>, Fault> {
+    fn line_up(
+        &self,
+        customer: &Arc<Customer>,
+        journal: &Journal,
+        params_bytes: usize,
+    ) -> Result<Waiting<'_>, Fault> {
         let [app, tenant] = customer.accounts();
         let line = journal.line().filter(|_| customer.has_others());
         let mut place = line.map(Pot::portion);
         let may_stand = |place: &mut Portion| place.grow(1, journal);
-        if !customer.leaves_room_to_wait() || !place.as_mut().is_none_or(may_stand) {
+        let beyond = params_bytes.saturating_sub(PARAMS_BYTES_FREE);
+        let mut params = self.params.portion();
+        if !customer.leaves_room_to_wait()
+            || !place.as_mut().is_none_or(may_stand)
+            || (beyond > 0 && !params.grow_for(customer.tenant.name(), beyond))
+        {
             return Err(full_queue(tenant, customer, journal));
         }
         for (account, other) in [(app, None), (tenant, Some(app))] {
@@ -157,6 +176,7 @@ impl Gate {
             number,
             admitted,
             _place: place,
+            _params: params,
         })
     }
 
@@ -253,6 +273,7 @@ struct Waiting<'g> {
     admitted: oneshot::Receiver<Admitted>,
     /// Among those who came by the same socket.
     _place: Option<Portion>,
+    _params: Portion,
 }
 
 impl Drop for Waiting<'_> {

@@ -246,7 +246,9 @@ impl Deployment {
         self.customer.check_abandoned(&journal)?;
         journal.set_stage(Stage::Queued);
         let came = Instant::now();
-        let admitted = self.customer.gate().enter(&self.customer, &journal).await;
+        let params_bytes = request.params.memory_bytes();
+        let gate = self.customer.gate();
+        let admitted = gate.enter(&self.customer, &journal, params_bytes).await;
         journal.set_queue_wait(came.elapsed());
         let Admitted { place, memory } = admitted?;
         let meter = Meter::new(journal, Some(self.customer.clone()));

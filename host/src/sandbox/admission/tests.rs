@@ -20,7 +20,7 @@ fn customer(engine: &Engine, budget: &Budget) -> Arc<Customer> {
 }
 
 async fn enter(customer: &Arc<Customer>) -> Result<Admitted, Fault> {
-    customer.gate().enter(customer, &Journal::new()).await
+    customer.gate().enter(customer, &Journal::new(), 0).await
 }
 
 #[tokio::test]
@@ -113,6 +113,29 @@ async fn a_few_tenants_do_not_have_all_room_to_wait() {
     assert_eq!(had, [8, 4, 2, 1, 1]);
     drop(waiting);
     assert_eq!(customers[0].gate().waiting.used(), 0);
+}
+
+#[tokio::test]
+async fn large_params_of_those_who_wait_have_a_limit() {
+    let engine = engine(1);
+    let customer = &customer(&engine, &Budget::strict());
+    let enter = |params_bytes| async move {
+        let gate = customer.gate();
+        gate.enter(customer, &Journal::new(), params_bytes).await
+    };
+    let _admitted = enter(PARAMS_BYTES_ALL).await.expect("it does not wait");
+    let large = PARAMS_BYTES_ALL / 4 + PARAMS_BYTES_FREE;
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut entering = Box::pin(enter(large));
+        assert!(entering.as_mut().now_or_never().is_none());
+        waiting.push(entering);
+    }
+    let fault = enter(large).await.expect_err("the third");
+    assert_eq!((fault.status().as_u16(), fault.cause()), (503, "queue"));
+    assert!(enter(PARAMS_BYTES_FREE).now_or_never().is_none());
+    waiting.pop();
+    assert!(enter(large).now_or_never().is_none());
 }
 
 #[tokio::test]
