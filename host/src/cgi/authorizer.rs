@@ -101,7 +101,7 @@ pub fn refuse_success(response: &mut Response) -> Option<StatusCode> {
 /// The variables that a plain response sets by fields called `Variable-NAME`.
 /// The case of a field's name means nothing, so a variable gets the name that
 /// CGI gives it: upper case, with underscores (RFC 3875 §4.1.18).
-pub fn named_variables(headers: &HeaderMap) -> Params {
+pub(crate) fn named_variables(headers: &HeaderMap) -> Params {
     let mut variables = Params::default();
     for (name, value) in headers {
         if let Some(name) = name.as_str().strip_prefix(VARIABLE_PREFIX) {

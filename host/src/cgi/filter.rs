@@ -8,7 +8,7 @@ use crate::message::{Fault, Params};
 ///
 /// `BadRequest` if the web server does not say, or says no number: §6.4 has
 /// filters compare it with what arrives.
-pub fn data_length(params: &Params) -> Result<u64, Fault> {
+pub(crate) fn data_length(params: &Params) -> Result<u64, Fault> {
     number(params, "FCGI_DATA_LENGTH")
 }
 
@@ -17,7 +17,7 @@ pub fn data_length(params: &Params) -> Result<u64, Fault> {
 /// # Errors
 ///
 /// As [`data_length`].
-pub fn data_last_modified(params: &Params) -> Result<u64, Fault> {
+pub(crate) fn data_last_modified(params: &Params) -> Result<u64, Fault> {
     number(params, "FCGI_DATA_LAST_MOD")
 }
 

@@ -4,8 +4,8 @@
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-/// The largest head, bytes. nginx takes 4 KiB unless told otherwise, HAProxy
-/// 16 KiB, Apache's mod_fcgid 8 KiB a line, lighttpd 64 KiB in all.
+/// The largest head, bytes: as much as lighttpd takes. The others take less unless told
+/// otherwise ([`WEB_SERVERS`](super::WEB_SERVERS)).
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Status and header fields of a response.

@@ -37,7 +37,7 @@ const HEADERS_EXPECTED: usize = 16;
 pub(super) const PARAM_PREFIX: &str = "HTTP_";
 
 /// Whether a param is what the *client* said; all others are the web server's.
-pub fn is_client_header(param: &[u8]) -> bool {
+pub(crate) fn is_client_header(param: &[u8]) -> bool {
     param.starts_with(PARAM_PREFIX.as_bytes())
         || param == b"CONTENT_TYPE"
         || param == b"CONTENT_LENGTH"
@@ -49,7 +49,7 @@ pub fn is_client_header(param: &[u8]) -> bool {
 /// Left out are fields of the connection to the web server, `Proxy` (which
 /// CGI programs take for a setting: httpoxy), fields that are no HTTP, and
 /// the empty CONTENT_TYPE and CONTENT_LENGTH that web servers send for none.
-pub fn request_headers(params: &Params) -> Vec<(String, Cow<'_, [u8]>)> {
+pub(crate) fn request_headers(params: &Params) -> Vec<(String, Cow<'_, [u8]>)> {
     let mut headers: Vec<(String, Cow<[u8]>)> = Vec::with_capacity(HEADERS_EXPECTED);
     if let Some(media_type) = params.get("CONTENT_TYPE").and_then(field_value)
         && !media_type.is_empty()
@@ -89,7 +89,7 @@ fn cookies(params: &Params) -> Vec<u8> {
 
 /// One header field as text, by its name in any case: repeated values joined
 /// by `, ` (RFC 9110 §5.2), bytes that are not UTF-8 replaced.
-pub fn request_header(params: &Params, name: &str) -> Option<String> {
+pub(crate) fn request_header(params: &Params, name: &str) -> Option<String> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     match name.to_ascii_lowercase().as_str() {
         "content-type" => {
@@ -174,7 +174,7 @@ fn field_value(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Removes the fields that belong to one connection, whoever sets them.
-pub fn drop_connection_fields(headers: &mut HeaderMap) {
+pub(crate) fn drop_connection_fields(headers: &mut HeaderMap) {
     // Mostly there are none, and few fields: to look at those costs less than to
     // look for each of these.
     let mut names = headers.keys();
@@ -188,7 +188,7 @@ pub fn drop_connection_fields(headers: &mut HeaderMap) {
 
 /// Removes the fields by which a response commands the web server, and says
 /// which those were.
-pub fn drop_commands(headers: &mut HeaderMap) -> Vec<HeaderName> {
+pub(crate) fn drop_commands(headers: &mut HeaderMap) -> Vec<HeaderName> {
     let is_command = |name: &HeaderName| {
         let name = name.as_str();
         COMMAND_FIELDS.contains(&name)

@@ -12,17 +12,21 @@ mod split;
 mod target;
 mod web_server;
 
-pub use authorizer::{authorizer_params, named_variables, refuse_success, write_leave};
+pub(crate) use authorizer::named_variables;
+pub use authorizer::{authorizer_params, refuse_success, write_leave};
 pub use environment::environment;
-pub use filter::{data_last_modified, data_length};
+pub(crate) use filter::{data_last_modified, data_length};
 #[cfg(fuzzing)]
 pub use head::fuzz_head;
 pub use head::{HEAD_BYTES_MAX, Head, parse_head, write_head};
-pub use headers::{
+pub(crate) use headers::{
     drop_commands, drop_connection_fields, is_client_header, request_header, request_headers,
 };
 pub use mount::Mount;
-pub use request::{authority, check, content_length, http_request, is_https, method};
+pub use request::{check, http_request};
+pub(crate) use request::{content_length, is_https};
 pub use split::correct_split;
-pub use target::{decode, encode_path, target};
-pub use web_server::{WEB_SERVERS, WebServer, largest};
+pub(crate) use target::encode_path;
+pub use target::{decode, target};
+pub(crate) use web_server::largest;
+pub use web_server::{WEB_SERVERS, WebServer};

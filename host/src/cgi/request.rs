@@ -12,7 +12,7 @@ use crate::message::{Fault, Params, Role};
 /// # Errors
 ///
 /// `BadRequest` if there is none, or what is there is no token.
-pub fn method(params: &Params) -> Result<Method, Fault> {
+pub(super) fn method(params: &Params) -> Result<Method, Fault> {
     let method = params.get("REQUEST_METHOD").unwrap_or_default();
     if method.is_empty() {
         let cure = "its configuration lacks `include fastcgi_params;` or the like";
@@ -45,15 +45,15 @@ pub fn check(role: Role, params: &Params) -> Result<(), Fault> {
 
 /// How many bytes of body the client announced (§4.1.2). An empty value, none,
 /// or no number (Caddy sends `-1`) all mean that it is not known.
-pub fn content_length(params: &Params) -> Option<u64> {
+pub(crate) fn content_length(params: &Params) -> Option<u64> {
     let digits = str::from_utf8(params.get("CONTENT_LENGTH")?).ok()?;
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().ok()).flatten()
 }
 
-/// Whether the client speaks HTTPS with the web server: `REQUEST_SCHEME`
-/// where there is one, else `HTTPS`, which Cherokee sets to `off`.
-pub fn is_https(params: &Params) -> bool {
+/// Whether the client speaks HTTPS with the web server: `HTTPS` is `on`, `1` or `https`
+/// (Cherokee sets it to `off`), or `REQUEST_SCHEME` is `https`.
+pub(crate) fn is_https(params: &Params) -> bool {
     let value = |name| params.get(name).unwrap_or_default();
     let https = value("HTTPS");
     let is_on = ["on", "1", "https"]
@@ -69,7 +69,7 @@ pub fn is_https(params: &Params) -> bool {
 /// # Errors
 ///
 /// `BadRequest` if what is there is no authority (RFC 3986 §3.2).
-pub fn authority(params: &Params) -> Result<uri::Authority, Fault> {
+pub(super) fn authority(params: &Params) -> Result<uri::Authority, Fault> {
     let given = |name| params.text(name).filter(|value| !value.is_empty());
     let authority = match (given("HTTP_HOST"), given("SERVER_NAME")) {
         (Some(host), _) => host.into_owned(),

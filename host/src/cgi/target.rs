@@ -169,7 +169,7 @@ fn rebuild(path: &[u8], query: &[u8]) -> String {
 
 /// A path as it stands in a URL, what it consists of percent-encoded where that
 /// has to be (RFC 3986 §3.3).
-pub fn encode_path(path: &[u8]) -> String {
+pub(crate) fn encode_path(path: &[u8]) -> String {
     let mut encoded = String::with_capacity(path.len());
     encode_into(path, b"%?#", &mut encoded);
     encoded
