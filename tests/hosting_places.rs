@@ -124,7 +124,7 @@ fn sockets_that_nobody_takes_or_passes_are_told() -> Outcome {
         (
             "[socket.a]\ninherited = true\nunix = \"s\"\n",
             false,
-            "socket.a.unix: a socket has one place",
+            "socket.a.inherited: a socket has one place",
         ),
     ] {
         let folder = folder(sockets);

@@ -12,8 +12,9 @@ use super::stream::Stream;
 use super::unix::{self, UnixPath};
 use crate::setup::SetupError;
 
-/// How many connections may wait to be accepted. Over it a unix socket answers
-/// EAGAIN, which nginx turns into a 502; the kernel's own limit is 4096.
+/// How many connections may wait to be accepted on a TCP address; the kernel's own limit,
+/// which a unix socket has anyway, is 4096. Over it who connects waits and tries again, and
+/// at a unix socket gets EAGAIN, which nginx turns into a 502.
 const BACKLOG: i32 = 4096;
 
 /// A socket that listens.
@@ -92,8 +93,9 @@ impl Listener {
         }
         if matches!(self.kind, Kind::Unix(..)) {
             tracing::warn!(
-                "nobody who connects to {self} is served: only web servers with certain \
-                 addresses are, and over a unix socket nobody has one (FCGI_WEB_SERVER_ADDRS)"
+                "nobody who connects to {self} is served: only clients with certain addresses \
+                 are, and over a unix socket nobody has one (`allowed_clients` or \
+                 FCGI_WEB_SERVER_ADDRS)"
             );
         }
         self.clients = Clients::Only(clients);

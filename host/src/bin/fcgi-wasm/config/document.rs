@@ -12,6 +12,8 @@ use super::values::{FromValue, Value};
 /// All files of a configuration together.
 #[derive(Debug)]
 pub(crate) struct Document {
+    /// Where the main file begins.
+    pub(super) start: Place,
     pub(super) sections: Vec<Section>,
     /// Where each of them is, by its path.
     index: HashMap<String, usize>,
@@ -44,9 +46,14 @@ pub(super) struct Effective<'d> {
 }
 
 impl Document {
-    pub(super) fn new(sections: Vec<Section>) -> Self {
+    /// Of the main file, and what it includes.
+    pub(super) fn new(main: &Path, sections: Vec<Section>) -> Self {
         let paths = sections.iter().map(Section::path);
         Self {
+            start: Place {
+                file: main.into(),
+                line: 1,
+            },
             index: paths.zip(0..).collect(),
             sections,
         }

@@ -28,6 +28,7 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
     let sockets = planner.sockets(&tenants, &apps);
     planner.check_routes(&sockets, &apps);
     planner.check_roots(&sockets, &documents);
+    planner.complaints.extend(policy::complaints(document));
     planner.complaints.extend(process::complaints(document));
     let wanted = process::wanted(document);
     match planner.complaints.is_empty() {
@@ -43,6 +44,26 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
         }),
         false => Err(planner.complaints),
     }
+}
+
+/// Keys of a socket that only some kinds of places have a use for.
+const KEYS_OF_SOME_PLACES: &[(&str, &[&str])] = &[
+    ("mode", &["unix"]),
+    ("owner", &["unix"]),
+    ("group", &["unix"]),
+    ("allowed_clients", &["tcp", "http", "inherited"]),
+    ("idle_timeout", &["unix", "tcp", "inherited"]),
+    ("multiplex", &["unix", "tcp", "inherited"]),
+    ("hang_up_when_broken", &["unix", "tcp", "inherited"]),
+];
+
+/// The key that says where a socket is, the last one if there are several.
+fn place_key(section: &Section) -> &'static str {
+    if section.own("inherited") == Some(true) {
+        return "inherited";
+    }
+    let is_set = |key: &&str| section.settings.contains_key(*key);
+    ["http", "tcp"].into_iter().find(is_set).unwrap_or("unix")
 }
 
 struct Planner<'d> {
@@ -175,6 +196,11 @@ impl Planner<'_> {
                     format!("there is no [tenant.{tenant}]{near}"),
                 );
             }
+            if app.is_some() && section.settings.contains_key("choose_by_param") {
+                let text =
+                    "`app` answers everything here: it and `choose_by_param` exclude each other";
+                self.complain(section, "choose_by_param", text);
+            }
             if app.is_some() && tenant.is_some() {
                 let text = "`app` answers everything here: it and `tenant` exclude each other";
                 self.complain(section, "tenant", text);
@@ -200,15 +226,13 @@ impl Planner<'_> {
                 .map(|socket| socket.listen.place());
             if let Some(place) = place.filter(|place| !places.insert(place.clone())) {
                 let text = format!("another socket listens on {place} already");
-                self.complain(section, "unix", text);
+                self.complain(section, place_key(section), text);
             }
         }
         if sockets.is_empty() && self.complaints.is_empty() {
-            let place = self.document.sections.first();
-            if let Some(section) = place {
-                let text = "there is nowhere to listen: write a [socket.NAME] with `unix`, `tcp`, `http` or `inherited`";
-                self.complain(section, "socket", text);
-            }
+            let text = "there is nowhere to listen: write a [socket.NAME] with `unix`, `tcp`, `http` or `inherited`";
+            let complaint = Complaint::new(&self.document.start, "", text);
+            self.complaints.push(complaint);
         }
         sockets
     }
@@ -218,6 +242,7 @@ impl Planner<'_> {
         let unix = section.own::<PathBuf>("unix");
         let (tcp, http) = (section.own("tcp"), section.own("http"));
         let inherited = section.own::<bool>("inherited").unwrap_or_default();
+        self.check_use(section);
         match (unix, tcp, http) {
             (None, None, None) if inherited => Some(Listen::Inherited {
                 name: section.name.clone(),
@@ -233,8 +258,19 @@ impl Planner<'_> {
             (None, None, Some(address)) if !inherited => Some(Listen::Http { address, clients }),
             _ => {
                 let text = "a socket has one place: `unix`, `tcp`, `http` or `inherited = true`";
-                self.complain(section, "unix", text);
+                self.complain(section, place_key(section), text);
                 None
+            }
+        }
+    }
+
+    /// Complains of keys that this kind of place has no use for.
+    fn check_use(&mut self, section: &Section) {
+        let place = place_key(section);
+        for (key, places) in KEYS_OF_SOME_PLACES {
+            if section.settings.contains_key(key) && !places.contains(&place) {
+                let text = format!("it says nothing about a socket with `{place}`: delete it");
+                self.complain(section, key, text);
             }
         }
     }

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fcgi_wasm::cgi::HEAD_BYTES_MAX;
 use fcgi_wasm::{
     AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret, SendFileBy, SentFolder,
 };
 
+use super::complaint::Complaint;
 use super::document::{Document, Section};
+use super::values::Value;
 
 /// What an application may take and reach.
 pub(super) fn policy(document: &Document, section: &Section) -> Policy {
@@ -67,6 +70,21 @@ pub(super) fn policy(document: &Document, section: &Section) -> Policy {
         policy = policy.send_file_by(field);
     }
     policy
+}
+
+/// What is more than the library takes.
+pub(super) fn complaints(document: &Document) -> Vec<Complaint> {
+    let most = HEAD_BYTES_MAX as u64;
+    let is_over = |section: &&Section| match section.settings.get("max_head") {
+        Some(setting) => matches!(setting.value, Value::Size(bytes) if bytes > most),
+        None => false,
+    };
+    let over = document.sections.iter().filter(is_over);
+    over.map(|section| {
+        let text = "web servers take no longer head: write 64KiB or less";
+        section.complain("max_head", text)
+    })
+    .collect()
 }
 
 /// What requests may take together.

@@ -51,7 +51,7 @@ pub(super) const LIMITS: &[Key] = &[
         "max_head",
         Kind::Bytes,
         "64KiB",
-        "Size of its answer's header fields",
+        "Size of its answer's header fields, 64 KiB at most",
     ),
     key(
         "max_answer",

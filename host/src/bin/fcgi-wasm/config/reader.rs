@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
     }
     reader.find_doubles();
     match reader.complaints.is_empty() {
-        true => Ok(Document::new(reader.sections)),
+        true => Ok(Document::new(path, reader.sections)),
         false => Err(reader.complaints),
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
 pub(super) fn read_main(path: &Path) -> Document {
     let mut reader = Reader::default();
     reader.file(path, true);
-    Document::new(reader.sections)
+    Document::new(path, reader.sections)
 }
 
 #[derive(Default)]

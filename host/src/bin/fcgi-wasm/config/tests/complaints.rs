@@ -47,7 +47,7 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
         ),
         (
             "[socket.a]\nunix = \"s\"\ntcp = \"127.0.0.1:1\"",
-            "main.toml:2: socket.a.unix: a socket has one place",
+            "main.toml:3: socket.a.tcp: a socket has one place",
         ),
         (
             "[socket.a]\nunix = \"s\"\n[socket.b]\nunix = \"./s\"",
@@ -168,7 +168,28 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
         ("x = ", "main.toml:1: "),
         (
             "[app.x]\nfile = \"x\"",
-            "main.toml:1: app.x.socket: there is nowhere to listen",
+            "main.toml:1: there is nowhere to listen",
+        ),
+        ("", "main.toml:1: there is nowhere to listen"),
+        (
+            "[defaults]\nmax_head = \"65KiB\"",
+            "main.toml:2: defaults.max_head: web servers take no longer head: write 64KiB",
+        ),
+        (
+            "[socket.s]\nunix = \"s\"\nallowed_clients = [\"10.0.0.1\"]",
+            "main.toml:3: socket.s.allowed_clients: it says nothing about a socket with `unix`",
+        ),
+        (
+            "[socket.s]\ntcp = \"127.0.0.1:9000\"\nmode = \"0660\"",
+            "main.toml:3: socket.s.mode: it says nothing about a socket with `tcp`",
+        ),
+        (
+            "[socket.s]\nhttp = \"127.0.0.1:9000\"\nmultiplex = false",
+            "main.toml:3: socket.s.multiplex: it says nothing about a socket with `http`",
+        ),
+        (
+            "[socket.s]\ninherited = true\nowner = \"root\"",
+            "main.toml:3: socket.s.owner: it says nothing about a socket with `inherited`",
         ),
         (
             "include = \"none.toml\"",
