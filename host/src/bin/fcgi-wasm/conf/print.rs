@@ -14,8 +14,8 @@ use crate::reach::Visitor;
 /// page and its cause arrive, and not the web server's own.
 const PATIENCE_SECONDS: u64 = 5;
 
-/// What a head needs beside its own bytes, KiB: the headers of its records.
-const RECORDS_KIB: usize = 4;
+/// What the longest head needs, KiB: its own bytes, and the headers of its records.
+pub(super) const HEAD_KIB: usize = HEAD_BYTES_MAX / 1024 + 4;
 
 /// Lines may begin with marks, which say for which case they are.
 const MARKS: [&str; 4] = ["[mount]", "[root]", "[unix]", "[tcp]"];
@@ -107,10 +107,7 @@ fn fill(template: &str, args: &Conf) -> Result<String> {
         ("timeout", timeout.to_string()),
         ("patience", (timeout + PATIENCE_SECONDS).to_string()),
         ("head_max_kib", (HEAD_BYTES_MAX / 1024).to_string()),
-        (
-            "head_kib",
-            (HEAD_BYTES_MAX / 1024 + RECORDS_KIB).to_string(),
-        ),
+        ("head_kib", HEAD_KIB.to_string()),
         ("haproxy_bytes", HAPROXY_BYTES.to_string()),
     ];
     let holds = |mark: &str| match mark {

@@ -6,7 +6,7 @@ mod direct;
 mod over_socket;
 mod said;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,8 +40,8 @@ pub(crate) fn run(args: Request) -> Result<ExitCode> {
                 let stream = stream.with_context(|| cannot_connect(&args.target))?;
                 over_socket::ask(stream, args.role, &params, streams, &mut answer).await
             }
-            Target::Tcp(address) => {
-                let stream = TcpStream::connect(address).await;
+            Target::Tcp(addresses) => {
+                let stream = TcpStream::connect(addresses.as_slice()).await;
                 let stream = stream.with_context(|| cannot_connect(&args.target))?;
                 over_socket::ask(stream, args.role, &params, streams, &mut answer).await
             }
@@ -58,18 +58,19 @@ fn cannot_connect(target: &str) -> String {
 enum Target {
     Component(PathBuf),
     Unix(PathBuf),
-    Tcp(SocketAddr),
+    Tcp(Vec<SocketAddr>),
 }
 
 fn target(text: &str) -> Result<Target> {
-    if let Ok(address) = text.parse() {
-        return Ok(Target::Tcp(address));
-    }
     let path = PathBuf::from(text);
-    match std::fs::metadata(&path) {
-        Ok(meta) if meta.file_type().is_socket() => Ok(Target::Unix(path)),
-        Ok(meta) if meta.is_file() => Ok(Target::Component(path)),
+    let error = match std::fs::metadata(&path) {
+        Ok(meta) if meta.file_type().is_socket() => return Ok(Target::Unix(path)),
+        Ok(meta) if meta.is_file() => return Ok(Target::Component(path)),
         Ok(_) => bail!("{text} is neither a component's file nor a socket"),
-        Err(error) => Err(error).with_context(|| format!("cannot read {text}")),
+        Err(error) => error,
+    };
+    match text.to_socket_addrs() {
+        Ok(addresses) => Ok(Target::Tcp(addresses.collect())),
+        Err(_) => Err(error).with_context(|| format!("cannot read {text}")),
     }
 }

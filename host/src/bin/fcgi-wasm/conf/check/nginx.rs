@@ -1,10 +1,9 @@
 //! The mistakes of nginx's configurations.
 
-use fcgi_wasm::cgi::HEAD_BYTES_MAX;
-
 use super::directive::{Directive, all};
 use super::findings::Check;
 use super::place::{bytes, seconds};
+use crate::conf::print::HEAD_KIB;
 use crate::reach::Address;
 
 /// What `fastcgi_buffer_size` is unless set, bytes: a page of memory.
@@ -244,18 +243,18 @@ impl<'t> Pass<'_, 't> {
         }
         let line = buffer.map_or(self.directive.line, |found| found.line);
         let is = buffer.map_or(Some(BUFFER_BYTES), |found| bytes(found.word(1)));
-        let needed = HEAD_BYTES_MAX as u64;
-        let Some(is) = is.filter(|&is| is < needed) else {
+        let Some(is) = is.filter(|&is| is < HEAD_KIB as u64 * 1024) else {
             return;
         };
-        let what =
-            format!("fastcgi_buffer_size is {is} bytes; the server allows heads of {needed}");
+        let what = format!(
+            "fastcgi_buffer_size is {is} bytes; the longest head comes in {HEAD_KIB} KiB of records"
+        );
         let seen = "502 for answers with many or large cookies: upstream sent too big header";
         check.mistake(
             line,
             &what,
             seen,
-            "fastcgi_buffer_size 68k; fastcgi_buffers 16 16k;",
+            &format!("fastcgi_buffer_size {HEAD_KIB}k; fastcgi_buffers 16 16k;"),
         );
     }
 
