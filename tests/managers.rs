@@ -47,7 +47,7 @@ fn conformance_83_supervisor_restarts_one_of_two_and_no_request_is_lost() -> Out
          command={PROGRAM} {app} --log {folder}/log\n\
          socket=unix://{folder}/s\n\
          process_name=%(program_name)s_%(process_num)02d\n\
-         numprocs=2\nstopwaitsecs=40\n",
+         numprocs=2\nstopwaitsecs=75\n",
         folder = started.folder().display(),
         app = app.display(),
     );

@@ -18,8 +18,9 @@ use crate::listen::{Acceptor, Listener, Stream};
 use crate::message::{Handler, Notice, Observer, Observers};
 
 /// How long the requests under way may take once the server was told to stop,
-/// unless set: shorter than what systemd (90 s) and Supervisor (10 s, to be
-/// raised) wait before they kill.
+/// unless set: twice that, for those under way and what goes on after answers, is
+/// shorter than what systemd waits before it kills (90 s). Supervisor's 10 s are to be
+/// raised.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// The first and the longest pause after a failed accept (EMFILE and the like,
@@ -123,7 +124,7 @@ impl Server {
         tasks.close();
         if timeout(self.drain_max, tasks.wait()).await.is_err() {
             tracing::warn!(
-                "{} connections were cut off after {:?} (--drain-timeout)",
+                "{} connections were cut off after {:?} (--drain-timeout, drain_timeout)",
                 tasks.len(),
                 self.drain_max
             );

@@ -65,7 +65,7 @@ pub enum Fault {
     #[error("the application took longer than {0:?} (--timeout)")]
     OutOfTime(Duration),
     /// The wall-clock limit of the time before the answer: 504.
-    #[error("the application had not begun its answer after {0:?} (head time)")]
+    #[error("the application had not begun its answer after {0:?} (head_time)")]
     NoHeadInTime(Duration),
     /// The processor limit: 504.
     #[error("the application computed for longer than {0:?} (--cpu-time)")]
@@ -86,7 +86,7 @@ pub enum Fault {
     Exited(i32),
     /// It worked on for too long after its answer was complete. The visitor
     /// has that answer.
-    #[error("the application worked on for longer than {0:?} after its answer")]
+    #[error("the application worked on for longer than {0:?} after its answer (after_answer)")]
     Overstayed(Duration),
     /// The limit of a request's whole time, the client's share of it included:
     /// 504.
@@ -99,7 +99,7 @@ pub enum Fault {
     #[error("the application ended without an answer: {0}")]
     NoResponse(String),
     /// The body of its answer is larger than the operator allows: 502.
-    #[error("the application's answer has over {0} bytes (response body)")]
+    #[error("the application's answer has over {0} bytes (max_answer)")]
     ResponseTooLarge(u64),
     /// The application says that it failed: 500.
     #[error("the application failed: {0}")]

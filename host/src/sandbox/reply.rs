@@ -101,7 +101,7 @@ impl Reply {
         let bytes_max = state.policy.response_head_bytes_max;
         if bytes > bytes_max {
             return Err(format!(
-                "the response's head has over {bytes_max} bytes (response-head)"
+                "the response's head has over {bytes_max} bytes (max_head)"
             ));
         }
         cgi::drop_connection_fields(&mut headers);
@@ -126,7 +126,7 @@ impl Reply {
         let bytes_max = state.policy.response_head_bytes_max;
         if bytes > bytes_max {
             return Err(format!(
-                "the variables of its verdict have over {bytes_max} bytes (response-head)"
+                "the variables of its verdict have over {bytes_max} bytes (max_head)"
             ));
         }
         state.meter.publish();

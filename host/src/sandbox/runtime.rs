@@ -159,7 +159,7 @@ fn start_wasmtime(
     tracing::warn!(
         "there is too little address space for a pool of {instances_max} instances, so each is \
          allocated on its own, which is slower: raise the limit (`ulimit -v`) or lower \
-         --max-concurrent ({reason:#})"
+         --max-concurrent, or `instances` of a configuration ({reason:#})"
     );
     let mut config = common_config(flavour);
     spare_addresses(&mut config);

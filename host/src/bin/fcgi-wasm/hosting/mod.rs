@@ -61,7 +61,7 @@ pub(crate) async fn serve(
 /// Guests may work on after their answers.
 pub(crate) async fn drain(catalogue: &Catalogue, drain_timeout: std::time::Duration) {
     if timeout(drain_timeout, catalogue.drained()).await.is_err() {
-        tracing::warn!("work after answers was cut off (--drain-timeout)");
+        tracing::warn!("work after answers was cut off (--drain-timeout, drain_timeout)");
     }
 }
 
