@@ -8,6 +8,7 @@ mod head;
 mod headers;
 mod mount;
 mod request;
+mod response;
 mod split;
 mod target;
 mod web_server;
@@ -25,8 +26,8 @@ pub(crate) use headers::{
 pub use mount::Mount;
 pub use request::{check, http_request};
 pub(crate) use request::{content_length, is_https};
+pub use response::{may_have_body, response_head};
 pub use split::correct_split;
 pub(crate) use target::encode_path;
 pub use target::{decode, target};
-pub(crate) use web_server::largest;
 pub use web_server::{WEB_SERVERS, WebServer};

@@ -99,7 +99,7 @@ fn line_bytes(name: &http::HeaderName, value: &http::HeaderValue) -> usize {
 }
 
 /// The largest field of a head, in words.
-pub(crate) fn largest(headers: &HeaderMap) -> String {
+pub(super) fn largest(headers: &HeaderMap) -> String {
     let largest = headers.iter().max_by_key(|(_, value)| value.len());
     match largest {
         Some((name, value)) => format!("the largest field is {name} with {} bytes", value.len()),

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 
 use super::asker::Asker;
-use super::head::{discard, may_have_body, write_head};
+use super::discard::discard;
 use super::outgoing::Outgoing;
 use super::report::{Report, Witness};
 use super::upload::Upload;
@@ -281,7 +281,7 @@ impl<'h> Exchange<'h> {
         let checked = answer.and_then(|mut response| {
             let head = match self.role {
                 Role::Authorizer => write_verdict(&mut response, self.is_head, &self.report)?,
-                Role::Responder | Role::Filter => write_head(&mut response, self.is_head)?,
+                Role::Responder | Role::Filter => cgi::response_head(&mut response, self.is_head)?,
             };
             self.asker.expect_head(head.len(), &response.headers);
             Ok((head, response))
@@ -302,7 +302,7 @@ impl<'h> Exchange<'h> {
         self.outgoing.push(head.freeze());
         self.report.answered(response.status);
         let is_leave = self.role == Role::Authorizer && response.leave.is_some();
-        if self.is_head || is_leave || !may_have_body(response.status) {
+        if self.is_head || is_leave || !cgi::may_have_body(response.status) {
             discard(response.body);
             self.stage = Stage::Over;
             return;

@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
-use super::head::{discard, may_have_body, write_head};
+use super::discard::discard;
 use super::report::{News, Report, Witness};
 use super::{Frontend, Socket};
 use crate::cgi::{self, Mount};
@@ -113,7 +113,7 @@ impl Http {
             Err(fault) => Err(fault),
         };
         let checked = answer.and_then(|mut response| {
-            write_head(&mut response, is_head)?;
+            cgi::response_head(&mut response, is_head)?;
             Ok(response)
         });
         let response = checked.unwrap_or_else(|fault| {
@@ -121,7 +121,7 @@ impl Http {
             fault.page(journal.number())
         });
         report.answered(response.status);
-        let has_body = !is_head && may_have_body(response.status);
+        let has_body = !is_head && cgi::may_have_body(response.status);
         let body = match has_body {
             true => response.body,
             false => {

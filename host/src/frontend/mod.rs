@@ -3,9 +3,9 @@
 
 mod asker;
 mod conversation;
+mod discard;
 mod exchange;
 mod fastcgi;
-mod head;
 mod http;
 mod linger;
 mod outgoing;

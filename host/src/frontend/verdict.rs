@@ -7,7 +7,6 @@
 use ::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 
-use super::head::write_head;
 use super::report::Report;
 use crate::cgi;
 use crate::message::{Fault, Response};
@@ -31,5 +30,5 @@ pub(super) fn write_verdict(
         let note = format!("an authorizer answered {status} without leave to pass: sent as a 403");
         report.note(&note);
     }
-    write_head(response, is_head)
+    cgi::response_head(response, is_head)
 }

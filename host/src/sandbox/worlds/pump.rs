@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::cgi;
 use crate::message::Fault;
 use crate::sandbox::fault::beginning;
 use crate::sandbox::reply::Reply;
@@ -37,9 +38,7 @@ impl Pump {
         headers: HeaderMap,
         body: WasiBody,
     ) -> Self {
-        let has_body = method != Method::HEAD
-            && status != StatusCode::NO_CONTENT
-            && status != StatusCode::NOT_MODIFIED;
+        let has_body = method != Method::HEAD && cgi::may_have_body(status);
         let mut body = has_body.then_some(body);
         match reply.start(status, headers) {
             Ok(()) if has_body => {}

@@ -1,25 +1,26 @@
-//! What every response has to be, whichever handler made it and whichever
-//! front-end sends it.
+//! What every response has to be, whichever handler made it and whoever sends it.
 
-use std::time::Duration;
-
-use ::http::{HeaderMap, StatusCode, header};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::BodyExt;
-use tokio::time::timeout;
 
-use crate::cgi;
-use crate::message::{Fault, Response, ResponseBody};
+use super::head::{HEAD_BYTES_MAX, write_head};
+use super::web_server::largest;
+use crate::message::{Fault, Response};
 
 /// Whether a response of this status may have a body (RFC 9110 §6.4.1).
-pub(super) fn may_have_body(status: StatusCode) -> bool {
+pub fn may_have_body(status: StatusCode) -> bool {
     status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
 }
 
-/// The response's head as CGI has it, completed by the length of a body that is
-/// all there: so the web server can keep the client's connection.
-pub(super) fn write_head(response: &mut Response, is_head: bool) -> Result<BytesMut, Fault> {
+/// A response's head as it is sent, completed by the length of a body that is all there: so
+/// the web server can keep the client's connection.
+///
+/// # Errors
+///
+/// [`Fault::BadResponse`]: the status is none from 200 to 599, Content-Length is no number
+/// or several, or the head has over [`HEAD_BYTES_MAX`] bytes.
+pub fn response_head(response: &mut Response, is_head: bool) -> Result<BytesMut, Fault> {
     let status = response.status;
     if !(200..600).contains(&status.as_u16()) {
         let complaint = format!("its status is {}, not one from 200 to 599", status.as_u16());
@@ -36,13 +37,13 @@ pub(super) fn write_head(response: &mut Response, is_head: bool) -> Result<Bytes
         response.headers.insert(header::CONTENT_LENGTH, length);
     }
     let mut head = BytesMut::with_capacity(256);
-    cgi::write_head(status, &response.headers, &mut head);
-    if head.len() > cgi::HEAD_BYTES_MAX {
+    write_head(status, &response.headers, &mut head);
+    if head.len() > HEAD_BYTES_MAX {
         let complaint = format!(
             "its head has {} bytes, over {}; {}",
             head.len(),
-            cgi::HEAD_BYTES_MAX,
-            cgi::largest(&response.headers)
+            HEAD_BYTES_MAX,
+            largest(&response.headers)
         );
         return Err(Fault::BadResponse(complaint));
     }
@@ -64,31 +65,4 @@ fn check_length(headers: &mut HeaderMap) -> Result<(), Fault> {
     }
     headers.insert(header::CONTENT_LENGTH, length);
     Ok(())
-}
-
-/// How long, and how much, of a body that nobody gets is taken, so that its
-/// handler can come to its end. After that it is dropped, as when a client
-/// goes away.
-const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
-const DISCARD_BYTES_MAX: usize = 1024 * 1024;
-
-/// Takes a body that nobody gets, within limits.
-pub(super) fn discard(mut body: ResponseBody) {
-    if body.is_end_stream() {
-        return;
-    }
-    tokio::spawn(async move {
-        let taking = async {
-            let mut left = DISCARD_BYTES_MAX;
-            while let Some(Ok(frame)) = body.frame().await {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                match left.checked_sub(bytes) {
-                    Some(fewer) => left = fewer,
-                    None => return,
-                }
-            }
-        };
-        // Out of time or not, the body is dropped now.
-        let _ = timeout(DISCARD_TIME_MAX, taking).await;
-    });
 }
