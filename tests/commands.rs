@@ -171,6 +171,12 @@ fn request_shows_faults() -> Outcome {
             ("/trap", "502 Bad Gateway", "unreachable"),
             ("/fail", "500 Internal Server Error", "disk full"),
             ("/half", "200 OK", "as asked, in the middle"),
+            // Each field is small enough, and all of them with what CGI adds are not.
+            (
+                "/big-head/65480",
+                "500 Internal Server Error",
+                "its head has 65",
+            ),
         ] {
             let output = run(&["request", target, path]);
             assert_eq!(output.status.code(), Some(1), "{target} {path}");
@@ -181,6 +187,35 @@ fn request_shows_faults() -> Outcome {
             );
             assert!(log.contains(cause), "{target} {path}: {log}");
         }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for (length, body, cause) in [
+        (
+            "03",
+            "\n\nhel",
+            "its body is longer than its content-length",
+        ),
+        ("99", "\n\nhello", "its body is 94 bytes shorter"),
+    ] {
+        let module = format!(
+            "(module
+                (import \"wasi_snapshot_preview1\" \"fd_write\"
+                    (func $write (param i32 i32 i32 i32) (result i32)))
+                (memory (export \"memory\") 1)
+                (data (i32.const 0) \"\\10\\00\\00\\00\\19\\00\\00\\00\")
+                (data (i32.const 16) \"Content-Length: {length}\\n\\nhello\")
+                (func (export \"_start\") (drop (call $write
+                    (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"
+        );
+        let app = folder.path().join("length.wat");
+        std::fs::write(&app, module).expect("written");
+        let output = run(&["request", shown(&app), "/"]);
+        assert_eq!(output.status.code(), Some(1), "{length}");
+        let (answer, log) = (text(&output.stdout), text(&output.stderr));
+        assert!(
+            answer.ends_with(body) && log.contains(cause),
+            "{answer}{log}"
+        );
     }
     let output = run(&["request", shown(&app), "/spin", "--cpu-time", "50ms"]);
     assert!(text(&output.stdout).starts_with("Status: 504"));

@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use bytes::BytesMut;
 use fcgi_wasm::{App, Body, Engine, Fault, Handler, Params, Response, Role, cgi};
+use http::header::CONTENT_LENGTH;
+use http_body::Frame;
 use http_body_util::BodyExt;
 
 use super::answer::Answer;
@@ -50,7 +52,8 @@ pub(crate) async fn ask(
     outcome.map(drop)
 }
 
-/// Shows the response, and gives the fault if it failed.
+/// Shows the response, and gives the fault if it failed: what a front-end sends, and what
+/// it refuses.
 async fn answer_with(
     app: &App,
     request: fcgi_wasm::Request,
@@ -58,46 +61,62 @@ async fn answer_with(
 ) -> Result<Option<Fault>> {
     let number = request.journal.number();
     let role = request.role;
+    let is_head = request.params.get("REQUEST_METHOD") == Some(b"HEAD");
     let checked = match cgi::check(role, &request.params) {
         Ok(()) => app.handle(request).await,
         Err(fault) => Err(fault),
     };
-    let mut head = BytesMut::new();
     let written = checked.and_then(|mut response| {
-        write_head(role, &mut response, &mut head)?;
-        Ok(response)
+        let head = head(role, &mut response, is_head)?;
+        Ok((head, response))
     });
-    let (mut response, mut fault) = match written {
-        Ok(response) => (response, None),
+    let (head, mut response, fault) = match written {
+        Ok((head, response)) => (head, response, None),
         Err(fault) => {
             let page = fault.page(number);
-            head.clear();
+            let mut head = BytesMut::new();
             cgi::write_head(page.status, &page.headers, &mut head);
-            (page, Some(fault))
+            (head, page, Some(fault))
         }
     };
     answer.stdout(&head)?;
+    if is_head || response.leave.is_some() || !cgi::may_have_body(response.status) {
+        return Ok(fault);
+    }
+    let length = response.headers.get(CONTENT_LENGTH);
+    let mut to_come = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     while let Some(frame) = response.body.frame().await {
-        match frame.map(http_body::Frame::into_data) {
-            Ok(Ok(bytes)) => answer.stdout(&bytes)?,
-            Ok(Err(_trailers)) => {}
-            Err(reason) => {
-                fault = Some(reason);
-                break;
-            }
+        let mut bytes = match frame.map(Frame::into_data) {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(_trailers)) => continue,
+            Err(fault) => return Ok(Some(fault)),
+        };
+        let is_over = to_come.is_some_and(|left| bytes.len() > left);
+        bytes.truncate(to_come.unwrap_or(bytes.len()));
+        answer.stdout(&bytes)?;
+        to_come = to_come.map(|left| left - bytes.len());
+        if is_over {
+            let complaint = "its body is longer than its content-length; it was cut";
+            return Ok(Some(Fault::BadResponse(complaint.to_owned())));
         }
     }
-    Ok(fault)
+    Ok(match to_come {
+        Some(missing @ 1..) => {
+            let complaint = format!("its body is {missing} bytes shorter than its content-length");
+            Some(Fault::BadResponse(complaint))
+        }
+        _ => fault,
+    })
 }
 
-/// As a front-end sends it.
-fn write_head(role: Role, response: &mut Response, head: &mut BytesMut) -> Result<(), Fault> {
+fn head(role: Role, response: &mut Response, is_head: bool) -> Result<BytesMut, Fault> {
     if role == Role::Authorizer {
         if let Some(variables) = &response.leave {
-            return cgi::write_leave(variables, head).map_err(Fault::BadResponse);
+            let mut head = BytesMut::new();
+            cgi::write_leave(variables, &mut head).map_err(Fault::BadResponse)?;
+            return Ok(head);
         }
         cgi::refuse_success(response);
     }
-    cgi::write_head(response.status, &response.headers, head);
-    Ok(())
+    cgi::response_head(response, is_head)
 }
