@@ -208,7 +208,7 @@ fn request_shows_faults() -> Outcome {
                     (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"
         );
         let app = folder.path().join("length.wat");
-        std::fs::write(&app, module).expect("written");
+        fs::write(&app, module).expect("written");
         let output = run(&["request", shown(&app), "/"]);
         assert_eq!(output.status.code(), Some(1), "{length}");
         let (answer, log) = (text(&output.stdout), text(&output.stderr));

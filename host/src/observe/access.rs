@@ -1,6 +1,6 @@
 //! The access log: a line for each request whose answer is over.
 
-pub use super::format::AccessLogFormat;
+use super::format::AccessLogFormat;
 use super::lines::{Destination, LogFile, LogWriter};
 use crate::message::{Observer, Record};
 use crate::setup::SetupError;

@@ -16,9 +16,10 @@ mod process;
 mod snapshot;
 mod status;
 
-pub use access::{AccessLog, AccessLogFormat};
+pub use access::AccessLog;
 pub use app_logs::{APP_LOG_BURST_BYTES, APP_LOG_BYTES_PER_SECOND, AppLogs};
 pub use board::{Board, Readiness};
+pub use format::AccessLogFormat;
 pub use lines::{Destination, LogFile, LogWriter};
 pub use metrics::METRICS;
 pub use status::StatusServer;

@@ -134,9 +134,7 @@ impl Log {
                 .say(&format!("fcgi-wasm: request {request}: {note}"));
         }
     }
-}
 
-impl Log {
     /// The limit over time is reached: no more of this request.
     fn drop_rest(&self, account: &Account) {
         self.bytes_left.store(0, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -196,11 +196,4 @@ pub(crate) fn run(args: &ConnectAs) -> Result<ExitCode> {
     setuid(user.uid).context("cannot become it")?;
     connect(&args.socket)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What is written where a socket is meant: a path, or an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    Unix(PathBuf),
-    Tcp(String),
 }

@@ -2,8 +2,7 @@
 
 use super::directive::{Directive, all};
 use super::findings::Check;
-use super::place::seconds;
-use crate::reach::Address;
+use super::place::{Address, seconds};
 
 /// What `ProxyTimeout` is unless set, seconds: Apache's Timeout.
 const TIMEOUT: u64 = 60;

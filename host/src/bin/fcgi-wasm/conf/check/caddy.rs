@@ -2,8 +2,7 @@
 
 use super::directive::{Directive, all};
 use super::findings::Check;
-use super::place::seconds;
-use crate::reach::Address;
+use super::place::{Address, seconds};
 
 pub(super) fn check(check: &mut Check, tree: &[Directive]) {
     let has_no_proxy = all(tree)

@@ -5,8 +5,7 @@ use fcgi_wasm::cgi::HEAD_BYTES_MAX;
 use super::super::HAPROXY_BYTES;
 use super::directive::Directive;
 use super::findings::Check;
-use super::place::seconds;
-use crate::reach::Address;
+use super::place::{Address, seconds};
 
 /// What `tune.bufsize` is unless set, bytes.
 const BUFFER_BYTES: u64 = 16_384;

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use super::findings::Check;
-use crate::reach::Address;
+use super::place::Address;
 
 /// How deep lists may be nested; `fastcgi.server` has three.
 const DEPTH_MAX: usize = 16;

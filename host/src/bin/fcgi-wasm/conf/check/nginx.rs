@@ -2,9 +2,8 @@
 
 use super::directive::{Directive, all};
 use super::findings::Check;
-use super::place::{bytes, seconds};
+use super::place::{Address, bytes, seconds};
 use crate::conf::print::HEAD_KIB;
-use crate::reach::Address;
 
 /// What `fastcgi_buffer_size` is unless set, bytes: a page of memory.
 const BUFFER_BYTES: u64 = 4096;

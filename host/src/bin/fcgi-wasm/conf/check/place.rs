@@ -2,11 +2,18 @@
 //! can the web server's user connect?
 
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::findings::Check;
-use crate::reach::{self, Address, Place};
+use crate::reach::{self, Place};
+
+/// What is written where a socket is meant: a path, or an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    Unix(PathBuf),
+    Tcp(String),
+}
 
 /// How long to wait for a TCP connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
