@@ -27,12 +27,11 @@ pub(super) fn method(params: &Params) -> Result<Method, Fault> {
 }
 
 /// Whether the params are those of a request in this role at all, so that a
-/// handler can rely on [`method`] and [`target`], and a filter on
-/// [`data_length`] and [`data_last_modified`].
+/// handler can rely on a method and a [`target`], and a filter on its file's length and age.
 ///
 /// # Errors
 ///
-/// As those.
+/// [`Fault::BadRequest`], if one of them is missing or wrong.
 pub fn check(role: Role, params: &Params) -> Result<(), Fault> {
     method(params)?;
     target(params)?;
@@ -99,7 +98,7 @@ fn with_port(name: &str, port: Option<&str>, is_https: bool) -> String {
 ///
 /// # Errors
 ///
-/// As [`method`], [`target`] and [`authority`].
+/// [`Fault::BadRequest`]: there is no method, path or host, or what is there is none.
 pub fn http_request<B>(params: &Params, body: B) -> Result<HttpRequest<B>, Fault> {
     let mut parts = uri::Parts::default();
     parts.scheme = Some(match is_https(params) {
