@@ -1,14 +1,15 @@
 //! `fcgi-wasm serve`.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use fcgi_wasm::{
-    AppFile, Catalogue, Engine, FastCgi, Http, Listener, Readiness, Server, Tenant, UnixPath,
+    AppFile, Catalogue, Engine, FastCgi, Http, Listener, Observer, Readiness, Server, Slot, Tenant,
+    UnixPath,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::Notify;
@@ -39,74 +40,36 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // First of all, so that a signal while loading is not lost.
     let reload = Arc::new(Notify::new());
     let mut stop = pin!(until_stop(Signals::listen()?, reload.clone()));
-    let path = match (args.config, args.app) {
+    let path = match (&args.config, &args.app) {
         (Some(config), _) => {
-            return hosting::serve(&config, inherited, &args.observing, &reload, stop).await;
+            return hosting::serve(config, inherited, &args.observing, &reload, stop).await;
         }
         (None, Some(app)) => app,
         (None, None) => bail!("give an application, or --config FILE"),
     };
     let observing = Observing::start(Wanted::default().with(&args.observing))?;
-    let mut fastcgi = FastCgi::default()
-        .connections_max(args.max_connections)
-        .requests_max(args.about.limits.max_concurrent)
-        .multiplex(!args.no_multiplex)
-        .idle_max(args.idle_timeout)
-        .hang_up_when_broken(args.hang_up_when_broken)
-        .app_name(&path.file_name().unwrap_or_default().to_string_lossy());
-    let mut http = Http::default();
-    if let Some(mount) = args.mount {
-        fastcgi = fastcgi.mount(mount.clone());
-        http = http.mount(mount);
-    }
     // Before the application is loaded, which may take long: who connects
     // meanwhile waits, and what is wrong here is told at once.
-    let web_servers = Listener::web_servers()?;
-    let mut places = inherited;
-    places.extend(fastcgi_places(&args.places, web_servers.as_deref())?);
-    let places = starter::guard(places, web_servers.as_deref());
-    let web = args
-        .places
-        .http
-        .iter()
-        .map(|address| starter::tcp(*address, &args.places.allowed_clients));
-    let web = web.collect::<Result<Vec<_>>>()?;
-    if places.is_empty() && web.is_empty() {
-        return Err(starter::nowhere());
-    }
-
-    let options = Engine::options().instances_max(args.about.limits.max_concurrent);
-    let engine = engine::start(options, &args.cache, observing.observers())?;
-    let mut policy = args.about.policy();
-    if let Some(slow) = args.observing.slow {
-        policy = policy.slow_after(slow);
-    }
-    let mut files = vec![path.clone()];
-    files.extend(policy.secret_files().map(Path::to_owned));
-    // What logs, metrics and the status call it.
-    let name = path.file_stem().unwrap_or(path.as_os_str());
-    let name = name.to_string_lossy().into_owned();
-    let tenant = Tenant::new(&engine, &name, args.about.budget());
-    let catalogue = Catalogue::new();
-    let app = catalogue.lasting_slot(&name, &name, AppFile::new(&tenant, &name, &path, policy));
-    let loading = async { Ok(app.load().await?) };
+    let listen = sockets(&args, path, inherited)?;
+    let application = Application::new(&args, path, observing.observers())?;
+    let loading = async { Ok(application.slot.load().await?) };
     tokio::select! {
-        loaded = engine::with_progress(&path, loading) => loaded?,
+        loaded = engine::with_progress(path, loading) => loaded?,
         () = stop.as_mut() => return Ok(()),
     };
-    let mut server = Server::new(app.clone())
+    let Application {
+        name,
+        catalogue,
+        slot,
+        files,
+    } = application;
+    let mut server = Server::new(slot)
         .connections_max(args.max_connections)
         .drain_max(args.drain_timeout);
     for observer in observing.observers() {
         server = server.observe(observer.clone());
     }
-    for listener in places {
-        server = server.listen(listener, fastcgi.clone());
-    }
-    for listener in web {
-        tracing::info!("for development: http://{listener}/");
-        server = server.listen(listener, http.clone());
-    }
+    let server = listen(server);
     let thrift = tokio::spawn(memory::give_back(catalogue.clone()));
     systemd::ready(&format!("serving {name}"));
     systemd::start_watchdog();
@@ -123,6 +86,80 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     hosting::drain(&catalogue, args.drain_timeout).await;
     observing.flush();
     Ok(())
+}
+
+/// Listens, and gives what has a server serve there.
+fn sockets(
+    args: &Serve,
+    path: &Path,
+    inherited: Vec<Listener>,
+) -> Result<impl FnOnce(Server) -> Server> {
+    let mut fastcgi = FastCgi::default()
+        .connections_max(args.max_connections)
+        .requests_max(args.about.limits.max_concurrent)
+        .multiplex(!args.no_multiplex)
+        .idle_max(args.idle_timeout)
+        .hang_up_when_broken(args.hang_up_when_broken)
+        .app_name(&path.file_name().unwrap_or_default().to_string_lossy());
+    let mut http = Http::default();
+    if let Some(mount) = &args.mount {
+        fastcgi = fastcgi.mount(mount.clone());
+        http = http.mount(mount.clone());
+    }
+    let web_servers = Listener::web_servers()?;
+    let mut places = inherited;
+    places.extend(fastcgi_places(&args.places, web_servers.as_deref())?);
+    let places = starter::guard(places, web_servers.as_deref());
+    let addresses = args.places.http.iter();
+    let web = addresses.map(|address| starter::tcp(*address, &args.places.allowed_clients));
+    let web = web.collect::<Result<Vec<_>>>()?;
+    if places.is_empty() && web.is_empty() {
+        return Err(starter::nowhere());
+    }
+    Ok(move |mut server: Server| {
+        for listener in places {
+            server = server.listen(listener, fastcgi.clone());
+        }
+        for listener in web {
+            tracing::info!("for development: http://{listener}/");
+            server = server.listen(listener, http.clone());
+        }
+        server
+    })
+}
+
+/// What is served.
+struct Application {
+    /// What logs, metrics and the status call it.
+    name: String,
+    catalogue: Catalogue,
+    slot: Slot,
+    /// What it is made from.
+    files: Vec<PathBuf>,
+}
+
+impl Application {
+    fn new(args: &Serve, path: &Path, observers: &[Arc<dyn Observer>]) -> Result<Self> {
+        let options = Engine::options().instances_max(args.about.limits.max_concurrent);
+        let engine = engine::start(options, &args.cache, observers)?;
+        let mut policy = args.about.policy();
+        if let Some(slow) = args.observing.slow {
+            policy = policy.slow_after(slow);
+        }
+        let mut files = vec![path.to_owned()];
+        files.extend(policy.secret_files().map(Path::to_owned));
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        let tenant = Tenant::new(&engine, &name, args.about.budget());
+        let catalogue = Catalogue::new();
+        let file = AppFile::new(&tenant, &name, path, policy);
+        Ok(Self {
+            slot: catalogue.lasting_slot(&name, &name, file),
+            name,
+            catalogue,
+            files,
+        })
+    }
 }
 
 fn fastcgi_places(places: &Places, web_servers: Option<&[IpAddr]>) -> Result<Vec<Listener>> {

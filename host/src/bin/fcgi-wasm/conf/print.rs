@@ -40,6 +40,36 @@ fn template(kind: Kind) -> &'static str {
 
 /// The template's lines that are for this case, with its values.
 fn fill(template: &str, args: &Conf) -> Result<String> {
+    let values = values(args)?;
+    let is_root = args.mount.to_string().trim_end_matches('/').is_empty();
+    let holds = |mark: &str| match mark {
+        "[mount]" => !is_root,
+        "[root]" => is_root,
+        "[unix]" => args.listen.is_none(),
+        _ => args.listen.is_some(),
+    };
+    let mut text = String::new();
+    for line in template.lines() {
+        let mut line = line;
+        let mut is_wanted = true;
+        while let Some(mark) = MARKS.into_iter().find(|mark| line.starts_with(mark)) {
+            is_wanted &= holds(mark);
+            line = &line[mark.len()..];
+        }
+        if is_wanted {
+            let mut line = line.to_owned();
+            for (name, value) in &values {
+                line = line.replace(&format!("{{{name}}}"), value);
+            }
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}
+
+/// What stands in templates for the values of this case.
+fn values(args: &Conf) -> Result<Vec<(&'static str, String)>> {
     let mount = args.mount.to_string();
     let mount = plain("--mount", mount.trim_end_matches('/'), "._~/-")?;
     let name = name(&args.app)?;
@@ -71,7 +101,7 @@ fn fill(template: &str, args: &Conf) -> Result<String> {
         None => format!(" --socket-group {user}"),
     };
     let mount_or_root = if mount.is_empty() { "/" } else { mount };
-    let values = [
+    Ok(vec![
         ("app", args.app.display().to_string()),
         ("app_path", app_path.to_owned()),
         ("name", name.clone()),
@@ -109,31 +139,7 @@ fn fill(template: &str, args: &Conf) -> Result<String> {
         ("head_max_kib", (HEAD_BYTES_MAX / 1024).to_string()),
         ("head_kib", HEAD_KIB.to_string()),
         ("haproxy_bytes", HAPROXY_BYTES.to_string()),
-    ];
-    let holds = |mark: &str| match mark {
-        "[mount]" => !mount.is_empty(),
-        "[root]" => mount.is_empty(),
-        "[unix]" => args.listen.is_none(),
-        _ => args.listen.is_some(),
-    };
-    let mut text = String::new();
-    for line in template.lines() {
-        let mut line = line;
-        let mut is_wanted = true;
-        while let Some(mark) = MARKS.into_iter().find(|mark| line.starts_with(mark)) {
-            is_wanted &= holds(mark);
-            line = &line[mark.len()..];
-        }
-        if is_wanted {
-            let mut line = line.to_owned();
-            for (name, value) in &values {
-                line = line.replace(&format!("{{{name}}}"), value);
-            }
-            text.push_str(&line);
-            text.push('\n');
-        }
-    }
-    Ok(text)
+    ])
 }
 
 /// What stands for the application in its configuration: its file's name.

@@ -1,6 +1,7 @@
 //! What was found in a configuration.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::reach::Visitor;
@@ -69,4 +70,35 @@ impl Check {
             &cure.replace("{}", &(needed.as_secs() + 5).to_string()),
         );
     }
+
+    /// All that was found in this file, in its order, and how many mistakes.
+    pub(super) fn report(&mut self, file: &str, server: &str) -> (String, usize) {
+        self.findings
+            .sort_by_key(|finding| (finding.line, !finding.is_mistake));
+        let mistakes = self.findings.iter().filter(|finding| finding.is_mistake);
+        let mistakes = mistakes.count();
+        let mut out = String::new();
+        for finding in &self.findings {
+            let note = if finding.is_mistake { "" } else { "note: " };
+            let _ = writeln!(out, "{file}:{}: {note}{}", finding.line, finding.what);
+            for (label, text) in [("seen", &finding.seen), ("write", &finding.cure)] {
+                if !text.is_empty() {
+                    let _ = writeln!(out, "    {label:<5} {text}");
+                }
+            }
+        }
+        let _ = writeln!(
+            out,
+            "{file}: {mistakes} mistake{} in {} place{} that pass{} requests to FastCGI, as {server} has it",
+            plural(mistakes),
+            self.places,
+            plural(self.places),
+            if self.places == 1 { "es" } else { "" },
+        );
+        (out, mistakes)
+    }
+}
+
+fn plural(number: usize) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }

@@ -11,14 +11,13 @@ mod nginx;
 mod place;
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use directive::End;
-use findings::{Check, Finding};
+use findings::Check;
 
 use crate::args::{Conf, Kind};
 use crate::reach::Visitor;
@@ -67,49 +66,12 @@ pub(super) fn run(args: &Conf, file: &Path) -> Result<ExitCode> {
                that does"
         );
     }
-    check
-        .findings
-        .sort_by_key(|finding| (finding.line, !finding.is_mistake));
-    let mistakes = check
-        .findings
-        .iter()
-        .filter(|finding| finding.is_mistake)
-        .count();
-    let mut out = String::new();
-    for finding in &check.findings {
-        let Finding {
-            line,
-            what,
-            seen,
-            cure,
-            is_mistake,
-        } = finding;
-        let note = if *is_mistake { "" } else { "note: " };
-        let _ = writeln!(out, "{shown}:{line}: {note}{what}");
-        for (label, text) in [("seen", seen), ("write", cure)] {
-            if !text.is_empty() {
-                let _ = writeln!(out, "    {label:<5} {text}");
-            }
-        }
-    }
-    let _ = writeln!(
-        out,
-        "{shown}: {mistakes} mistake{} in {} place{} that pass{} requests to FastCGI, as {} has it",
-        plural(mistakes),
-        check.places,
-        plural(check.places),
-        if check.places == 1 { "es" } else { "" },
-        kind.name()
-    );
-    io::stdout().write_all(out.as_bytes())?;
+    let (report, mistakes) = check.report(&shown.to_string(), kind.name());
+    io::stdout().write_all(report.as_bytes())?;
     Ok(match mistakes {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
-}
-
-fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
 }
 
 fn read(file: &Path) -> Result<String> {

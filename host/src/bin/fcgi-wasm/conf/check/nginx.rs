@@ -114,16 +114,7 @@ impl<'t> Pass<'_, 't> {
 
     fn check_params(&self, check: &mut Check) {
         let line = self.directive.line;
-        let params = self.params();
-        let has_file = params.iter().any(|one| includes_params(one));
-        let get = |name: &str| {
-            let mut set = params.iter().rev();
-            let set = set.find(|one| one.is("fastcgi_param") && one.word(1) == name);
-            set.map(|one| Param {
-                line: one.line,
-                value: one.word(2).to_owned(),
-            })
-        };
+        let has_file = self.params().iter().any(|one| includes_params(one));
         for block in self.blocks {
             for include in block.iter().filter(|one| one.is("include")) {
                 if include.word(1).contains("php") {
@@ -137,7 +128,7 @@ impl<'t> Pass<'_, 't> {
         if let Some(include) = unread {
             check.note(include.line, "included files are not read", "", "");
         }
-        if !has_file && get("REQUEST_METHOD").is_none() {
+        if !has_file && self.param("REQUEST_METHOD").is_none() {
             if unread.is_some() {
                 return;
             }
@@ -146,16 +137,37 @@ impl<'t> Pass<'_, 't> {
             check.mistake(line, what, seen, "include fastcgi_params;");
             return;
         }
+        self.check_path(check);
+        if !has_file && self.param("SCRIPT_NAME").is_none() {
+            let what = "no SCRIPT_NAME";
+            let seen = "links and redirects without the path that the application is mounted at";
+            check.mistake(
+                line,
+                what,
+                seen,
+                "fastcgi_param SCRIPT_NAME $fastcgi_script_name;",
+            );
+        }
+        if self.param("HTTP_PROXY").is_none() {
+            let what = "a client's header field Proxy is passed on as HTTP_PROXY";
+            let seen =
+                "nothing here, where it is dropped; other FastCGI servers take it for a setting";
+            check.note(line, what, seen, "fastcgi_param HTTP_PROXY \"\";");
+        }
+    }
+
+    /// Whether the application is told the path in two parts, and rightly.
+    fn check_path(&self, check: &mut Check) {
         let is_split = self.find("fastcgi_split_path_info").is_some();
-        let path_info = get("PATH_INFO");
-        match (&path_info, get("SCRIPT_FILENAME")) {
+        let path_info = self.param("PATH_INFO");
+        match (&path_info, self.param("SCRIPT_FILENAME")) {
             (None, Some(file)) => {
                 let what = "this is how PHP is asked: SCRIPT_FILENAME, and no PATH_INFO";
                 let seen = "the same page, or 404, for every path: an application is no file";
                 let cure = "fastcgi_param PATH_INFO $fastcgi_path_info;   # and no SCRIPT_FILENAME";
                 check.mistake(file.line, what, seen, cure);
             }
-            (None, None) if unread.is_some() => {}
+            (None, None) if self.unread().is_some() => {}
             (None, None) => {
                 let what = "no PATH_INFO: all of the path goes as SCRIPT_NAME";
                 let seen = "the same page, or 404, for every path (unless serve has --mount)";
@@ -165,7 +177,7 @@ impl<'t> Pass<'_, 't> {
                         "fastcgi_param PATH_INFO $fastcgi_script_name;   # at the root, with SCRIPT_NAME \"\""
                     }
                 };
-                check.mistake(line, what, seen, cure);
+                check.mistake(self.directive.line, what, seen, cure);
             }
             (Some(info), _) if info.value == "$fastcgi_path_info" && !is_split => {
                 let what = "$fastcgi_path_info is empty without fastcgi_split_path_info";
@@ -178,8 +190,9 @@ impl<'t> Pass<'_, 't> {
                 );
             }
             (Some(info), _) => {
-                let script =
-                    get("SCRIPT_NAME").map_or("$fastcgi_script_name".to_owned(), |set| set.value);
+                let script = self
+                    .param("SCRIPT_NAME")
+                    .map_or("$fastcgi_script_name".to_owned(), |set| set.value);
                 let is_whole = |value: &str| {
                     matches!(value, "$fastcgi_script_name" | "$uri" | "$document_uri")
                 };
@@ -190,22 +203,17 @@ impl<'t> Pass<'_, 't> {
                 }
             }
         }
-        if !has_file && get("SCRIPT_NAME").is_none() {
-            let what = "no SCRIPT_NAME";
-            let seen = "links and redirects without the path that the application is mounted at";
-            check.mistake(
-                line,
-                what,
-                seen,
-                "fastcgi_param SCRIPT_NAME $fastcgi_script_name;",
-            );
-        }
-        if get("HTTP_PROXY").is_none() {
-            let what = "a client's header field Proxy is passed on as HTTP_PROXY";
-            let seen =
-                "nothing here, where it is dropped; other FastCGI servers take it for a setting";
-            check.note(line, what, seen, "fastcgi_param HTTP_PROXY \"\";");
-        }
+    }
+
+    /// A param that is set here, the last one of its name.
+    fn param(&self, name: &str) -> Option<Param> {
+        let params = self.params();
+        let mut set = params.iter().rev();
+        let set = set.find(|one| one.is("fastcgi_param") && one.word(1) == name);
+        set.map(|one| Param {
+            line: one.line,
+            value: one.word(2).to_owned(),
+        })
     }
 
     /// A file that is included beside the `fastcgi_pass`, and may set what is
