@@ -239,7 +239,8 @@ impl Catalogue {
     }
 
     /// Waits until no request is running any more, on versions that were
-    /// replaced neither.
+    /// replaced neither. A slot of which the last clone is gone, that of a server that has
+    /// stopped for instance, is not waited for: keep one.
     pub async fn drained(&self) {
         let places = self.0.places();
         join_all(places.iter().map(|place| place.drained())).await;

@@ -57,21 +57,15 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         loaded = engine::with_progress(path, loading) => loaded?,
         () = stop.as_mut() => return Ok(()),
     };
-    let Application {
-        name,
-        catalogue,
-        slot,
-        files,
-    } = application;
-    let mut server = Server::new(slot)
+    let mut server = Server::new(application.slot.clone())
         .connections_max(args.max_connections)
         .drain_max(args.drain_timeout);
     for observer in observing.observers() {
         server = server.observe(observer.clone());
     }
     let server = listen(server);
-    let thrift = tokio::spawn(memory::give_back(catalogue.clone()));
-    systemd::ready(&format!("serving {name}"));
+    let thrift = tokio::spawn(memory::give_back(application.catalogue.clone()));
+    systemd::ready(&format!("serving {}", application.name));
     systemd::start_watchdog();
     observing.set_readiness(Readiness::Ready);
     let stop = async {
@@ -80,10 +74,10 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     };
     tokio::select! {
         served = server.run_until(stop) => served?,
-        () = hosting::keep_fresh(&catalogue, &files, &reload, args.watch) => {}
+        () = hosting::keep_fresh(&application.catalogue, &application.files, &reload, args.watch) => {}
     }
     thrift.abort();
-    hosting::drain(&catalogue, args.drain_timeout).await;
+    hosting::drain(&application.catalogue, args.drain_timeout).await;
     observing.flush();
     Ok(())
 }
@@ -133,6 +127,7 @@ struct Application {
     /// What logs, metrics and the status call it.
     name: String,
     catalogue: Catalogue,
+    /// For as long as anything of it runs.
     slot: Slot,
     /// What it is made from.
     files: Vec<PathBuf>,
