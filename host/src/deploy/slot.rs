@@ -19,7 +19,7 @@ use super::retired;
 use super::share::{self, Share, Waiting};
 use super::source::{Source, Version};
 use super::stamp::Stamp;
-use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response, printable};
+use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response, Stage, printable};
 use crate::setup::SetupError;
 
 /// The most that is kept and told of why a file is refused, bytes: names of a
@@ -157,12 +157,8 @@ impl Slot {
         request: Request,
     ) -> Result<Response, Fault> {
         if let Some(filling) = self.0.current.load().as_ref() {
-            let is_refused = || {
-                self.0
-                    .refused()
-                    .and_then(|(known, _)| known)
-                    .is_some_and(|known| known.is_of_same_file(&stamp))
-            };
+            let refused = || self.0.refused().and_then(|(known, _)| known);
+            let is_refused = || refused().is_some_and(|known| known.is_of_same_file(&stamp));
             if !filling.version.stamp.is_of_same_file(&stamp) && !is_refused() {
                 let _ = self.0.clone().begin(true, None);
             }
@@ -196,6 +192,7 @@ impl Place {
     /// whose it is: nobody else tells it, if there is none.
     async fn filled(self: &Arc<Self>, journal: &Journal) -> Result<Arc<Filling>, Fault> {
         journal.set_owner(self.complaints.owner.clone());
+        journal.set_stage(Stage::Queued);
         let filling = self.first().await;
         filling.map_err(|fault| self.complaints.fault(fault, journal))
     }

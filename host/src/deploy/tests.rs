@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::{Application, Attempt, Catalogue, Refreshed, Slot, Source, Stamp, Version};
-use crate::message::{BoxFuture, Fault, Handler, Request, Response};
+use crate::message::{BoxFuture, Fault, Handler, Request, Response, Stage};
 use crate::setup::SetupError;
 
 /// An application that says what its file said; what begins with `broken` is
@@ -188,9 +188,14 @@ async fn a_request_that_gives_up_does_not_end_the_load() {
     source.may_compile = Arc::new(Semaphore::new(0));
     let catalogue = Catalogue::new().wait_max(Duration::from_millis(20));
     let slot = catalogue.slot("app", "", source.clone());
-    let fault = ask(&slot).await.expect_err("it is still being compiled");
+    let request = Request::default();
+    let journal = request.journal.clone();
+    let fault = slot.handle(request).await;
+    let fault = fault.expect_err("it is still being compiled");
     assert_eq!(fault.status(), 503);
     assert!(matches!(fault, Fault::Overloaded(_)), "{fault}");
+    // So no more than a little of its body was read meanwhile.
+    assert_eq!(journal.stage(), Stage::Queued);
     source.may_compile.add_permits(1);
     wait_until(|| slot.is_loaded()).await;
     assert_eq!(ask(&slot).await.as_deref(), Ok("one"));

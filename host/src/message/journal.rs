@@ -62,7 +62,7 @@ pub enum Stage {
     /// It has not come to an application.
     #[default]
     New,
-    /// It waits for a place.
+    /// It waits for its application to be loaded, or for a place.
     Queued,
     /// Its guest computes, on a processor or waiting for one.
     Computing,
