@@ -7,6 +7,7 @@ use fcgi_wasm::{App, Budget, Folder, Grants, Policy};
 use tempfile::TempDir;
 
 use crate::support::Outcome;
+use crate::support::guest_build::target_folder;
 use crate::support::local::Local;
 use crate::support::two::{NOISY, Two, engine};
 use crate::support::web_server::*;
@@ -14,6 +15,7 @@ use crate::support::web_server::*;
 tests![
     all_entries_are_told,
     a_module_is_told_all_entries,
+    a_folder_that_is_too_large_is_not_listed_for_a_module,
     many_listings_may_be_open_at_a_time,
     open_listings_are_limited,
     entries_are_read_when_they_are_asked_for,
@@ -49,6 +51,31 @@ fn a_module_is_told_all_entries() -> Outcome {
     let local = Local::serve(app.expect("an application"));
     let answer = local.ask(1, &get(1, "/", false));
     assert_eq!(answer.text(), "10000 entries\n", "{answer:?}");
+    Ok(())
+}
+
+/// wasmtime would have a copy of all of it, for each request that asks.
+fn a_folder_that_is_too_large_is_not_listed_for_a_module() -> Outcome {
+    // On a disk, where a folder's size is that of its names.
+    let large = tempfile::tempdir_in(target_folder()).expect("a folder");
+    let size = || large.path().metadata().expect("a folder").len();
+    for number in 0..100_000 {
+        let name = format!("{number:0>250}");
+        File::create(large.path().join(name)).expect("created");
+        if number % 1000 == 0 && size() > 9 * 1024 * 1024 {
+            break;
+        }
+    }
+    assert!(size() > 9 * 1024 * 1024, "{} bytes", size());
+    let grants = Grants::none().folder(Folder::new(large.path(), "/data"));
+    let policy = Policy::strict().grants(grants);
+    let app = App::from_bytes(&engine(2), "lists", LISTS.as_bytes(), policy);
+    let local = Local::serve(app.expect("an application"));
+    let answer = local.ask(1, &get(1, "/", false));
+    // It takes an error for a reason to give up.
+    assert_eq!(answer.status(), 502, "{answer:?}");
+    let log = answer.log();
+    assert!(log.contains("it has too many files for WASI 0.1"), "{log}");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -21,6 +22,7 @@ use super::place::Claim;
 use super::reply::Reply;
 use super::runtime::Flavour;
 use super::stdio::LogStream;
+use super::tenant::Customer;
 use crate::message::{Journal, Params, RequestBody};
 
 /// The most handles that one instance may have (of the component model, and of
@@ -219,6 +221,15 @@ impl Guest {
 
     pub(super) fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    pub(super) fn customer(&self) -> Option<&Customer> {
+        self.meter.customer().map(|customer| &**customer)
+    }
+
+    /// The turns of its tenant to list folders as WASI 0.1 does.
+    pub(super) fn listings(&self) -> Arc<Semaphore> {
+        self.deployment.customer.tenant.listings().clone()
     }
 
     /// The guest's log: all of its ways there share one limit.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::abandoned::{ABANDONED_MAX, Abandoned};
 use super::account::{Account, FILE_OPERATIONS, Standing};
@@ -38,6 +38,8 @@ struct State {
     abandoned: Abandoned,
     chores: Chores,
     names: Names,
+    /// The turns to list folders as WASI 0.1 does.
+    listings: Arc<Semaphore>,
     /// What the log was told of compiling.
     compiles: Told,
     /// Empty while it uses much of the machine. Nothing is taken while it is alone.
@@ -61,6 +63,7 @@ impl Tenant {
             abandoned: Abandoned::default(),
             chores: Chores::default(),
             names: Names::default(),
+            listings: Arc::new(Semaphore::new(1)),
             compiles: Told::default(),
             modesty: Bucket::new(processors * MODEST_PART * 1e9, MODEST_BURST),
             count,
@@ -97,6 +100,10 @@ impl Tenant {
     /// What looks up names for it.
     pub(super) fn names(&self) -> &Names {
         &self.0.names
+    }
+
+    pub(super) fn listings(&self) -> &Arc<Semaphore> {
+        &self.0.listings
     }
 
     /// What the log was told of compiling for it.

@@ -2,9 +2,11 @@
 //! the flag where there are none, and how it lists them.
 
 mod listing;
+mod wasi01;
 mod wasi02;
 mod wasi03;
 
+pub(super) use wasi01::link as link_modules;
 pub(super) use wasi02::EntryStream;
 
 use wasmtime::component::Linker;

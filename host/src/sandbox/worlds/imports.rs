@@ -64,5 +64,8 @@ pub(in crate::sandbox) fn link_modules(
 ) -> wasmtime::Result<wasmtime::Linker<Guest>> {
     let mut linker = wasmtime::Linker::new(engine);
     wasmtime_wasi::p1::add_to_linker_async(&mut linker, Guest::wasi_0_1)?;
+    linker.allow_shadowing(true);
+    folders::link_modules(&mut linker)?;
+    linker.allow_shadowing(false);
     Ok(linker)
 }
