@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::complaints::Complaints;
+use super::line::Line;
 use super::retired::Retired;
 use super::rounds::Rounds;
 use super::share::Share;
@@ -35,10 +36,6 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 /// Compiling an interpreter takes about as long on one processor.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How many requests may wait for applications to be loaded, over all
-/// tenants. Each holds its params, some KiB.
-const WAITING_MAX: usize = 1024;
-
 /// How many applications are compiled at a time, unless set: with one, a bomb
 /// would keep all others from being deployed until its time is over.
 const COMPILES_MAX: usize = 3;
@@ -57,8 +54,8 @@ pub(super) struct Shared {
     pub(super) fetches: Semaphore,
     /// The right to compile.
     pub(super) compiles: Semaphore,
-    /// The right to wait for either.
-    pub(super) waiting: Semaphore,
+    /// Who waits for either.
+    pub(super) line: Line,
     pub(super) retired: Retired,
     pub(super) rounds: Rounds,
     /// How many versions came and went.
@@ -85,14 +82,14 @@ struct Load {
 }
 
 impl Load {
-    fn add(&mut self, place: &Place) {
+    fn add(&mut self, bytes: u64) {
         self.applications += 1;
-        self.bytes += place.loaded_bytes();
+        self.bytes += bytes;
     }
 
-    fn remove(&mut self, place: &Place) {
+    fn remove(&mut self, bytes: u64) {
         self.applications -= 1;
-        self.bytes = self.bytes.saturating_sub(place.loaded_bytes());
+        self.bytes -= bytes;
     }
 }
 
@@ -123,8 +120,8 @@ impl Catalogue {
             limits,
             fetches: Semaphore::new(FETCHES_MAX),
             compiles: Semaphore::new(limits.compiles_max),
-            waiting: Semaphore::new(WAITING_MAX),
-            retired: Retired::default(),
+            line: Line::new(),
+            retired: Retired::new(limits.loaded_bytes_max),
             rounds: Rounds::default(),
             turnover: AtomicU64::new(0),
             started: Instant::now(),
@@ -263,10 +260,6 @@ impl Shared {
         self.limits.wait_max
     }
 
-    pub(super) fn waiting_max(&self) -> usize {
-        WAITING_MAX
-    }
-
     /// The time as slots note it: milliseconds since the catalogue was made.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -282,27 +275,31 @@ impl Shared {
         let places: Vec<_> = filled.iter().filter_map(Weak::upgrade).collect();
         let mut all = Load::default();
         let mut by_tenant: HashMap<usize, Load> = HashMap::new();
-        for place in places.iter().chain([place]) {
-            all.add(place);
-            by_tenant.entry(place.tenant()).or_default().add(place);
+        let mut others = Vec::new();
+        for loaded in places.iter().chain([place]) {
+            // Asked once: it may be emptied meanwhile.
+            let bytes = loaded.loaded_bytes();
+            all.add(bytes);
+            by_tenant.entry(loaded.tenant()).or_default().add(bytes);
+            if loaded.may_be_emptied() && !Arc::ptr_eq(loaded, place) {
+                others.push((loaded, bytes, !loaded.is_idle(), loaded.used_at()));
+            }
         }
-        let mut others = places;
-        others.retain(|other| other.may_be_emptied());
         while let Some(measure) = self.limits.exceeded(&all) {
-            // Who is idle first, of those whose tenant has most, and of them whose
-            // last request is longest ago.
-            let order = |other: &Arc<Place>| {
+            // Of the tenant that has most who is idle first, and of those whose last
+            // request is longest ago.
+            let order = |(other, _, is_busy, used_at): &(&Arc<Place>, u64, bool, u64)| {
                 let of_tenant = by_tenant.get(&other.tenant()).map(measure);
-                (!other.is_idle(), Reverse(of_tenant), other.used_at())
+                (Reverse(of_tenant), *is_busy, *used_at)
             };
             let numbered = others.iter().enumerate();
             let Some((first, _)) = numbered.min_by_key(|(_, other)| order(other)) else {
                 break;
             };
-            let other = others.swap_remove(first);
-            all.remove(&other);
+            let (other, bytes, ..) = others.swap_remove(first);
+            all.remove(bytes);
             let of_tenant = by_tenant.entry(other.tenant());
-            of_tenant.and_modify(|load| load.remove(&other));
+            of_tenant.and_modify(|load| load.remove(bytes));
             other.empty("others need its place");
         }
         filled.push(Arc::downgrade(place));

@@ -16,6 +16,7 @@ mod complaints;
 mod documents;
 mod file;
 mod idle;
+mod line;
 mod retired;
 mod rounds;
 mod safe_path;

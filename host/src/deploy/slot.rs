@@ -16,7 +16,7 @@ use super::catalogue::{Catalogue, Shared};
 use super::complaints::Complaints;
 use super::idle::IdleWatch;
 use super::retired;
-use super::share::{self, Share, Waiting};
+use super::share::{Share, Waiting};
 use super::source::{Source, Version};
 use super::stamp::Stamp;
 use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response, Stage, printable};
@@ -174,7 +174,10 @@ impl Handler for Slot {
             place.used_at.store(place.shared.now(), Ordering::Relaxed);
             let filling = match place.current.load_full() {
                 Some(filling) => filling,
-                None => place.filled(&request.journal).await?,
+                None => {
+                    let params_bytes = request.params.memory_bytes();
+                    place.filled(&request.journal, params_bytes).await?
+                }
             };
             filling.version.application.handle(request).await
         })
@@ -190,30 +193,23 @@ impl From<Arc<Place>> for Slot {
 impl Place {
     /// Waits for the first version on behalf of a request, whose journal learns
     /// whose it is: nobody else tells it, if there is none.
-    async fn filled(self: &Arc<Self>, journal: &Journal) -> Result<Arc<Filling>, Fault> {
+    async fn filled(
+        self: &Arc<Self>,
+        journal: &Journal,
+        params_bytes: usize,
+    ) -> Result<Arc<Filling>, Fault> {
         journal.set_owner(self.complaints.owner.clone());
         journal.set_stage(Stage::Queued);
-        let filling = self.first().await;
+        let filling = self.first(params_bytes).await;
         filling.map_err(|fault| self.complaints.fault(fault, journal))
     }
 
     /// Waits for the first version, but not for ever.
-    async fn first(self: &Arc<Self>) -> Result<Arc<Filling>, Fault> {
-        let Some(waiting) = self.tenant.wait() else {
-            return Err(Fault::Overloaded(format!(
-                "{} requests wait for applications of tenant {} to be loaded already",
-                share::WAITING_MAX,
-                self.complaints.owner.tenant
-            )));
-        };
-        let Ok(_waiting) = self.shared.waiting.try_acquire() else {
-            return Err(Fault::Overloaded(format!(
-                "{} requests wait for applications to be loaded already",
-                self.shared.waiting_max()
-            )));
-        };
+    async fn first(self: &Arc<Self>, params_bytes: usize) -> Result<Arc<Filling>, Fault> {
+        let (tenant, owner) = (&self.tenant, &self.complaints.owner);
+        let standing = self.shared.line.stand(tenant, owner, params_bytes)?;
         let wait_max = self.shared.wait_max();
-        let (loading, _) = self.clone().begin(true, Some(waiting.clone()));
+        let (loading, _) = self.clone().begin(true, Some(standing.of_tenant.clone()));
         match timeout(wait_max, loading).await {
             Ok(loaded) => loaded.map_err(Fault::Unloadable),
             Err(_) => Err(Fault::Overloaded(format!(
@@ -263,6 +259,7 @@ impl Place {
         if let Some((_, reason)) = self.refused().filter(|(known, _)| *known == Some(stamp)) {
             return Err(reason);
         }
+        self.shared.retired.check(&self.complaints.owner.tenant)?;
         match self.obtain().await {
             Ok(version) => {
                 let has_replaced = self.fill(version);
@@ -329,7 +326,7 @@ impl Place {
         let is_replaced = before.is_some();
         if let Some(before) = before {
             let old = before.version.application.clone();
-            self.shared.retired.keep(old);
+            self.shared.retired.keep(old, &self.complaints.owner.tenant);
         }
         is_replaced
     }
@@ -343,7 +340,7 @@ impl Place {
         if let Some(before) = before {
             tracing::debug!(app = %printable(&self.name), "unloaded: {why}");
             let old = before.version.application.clone();
-            self.shared.retired.keep(old);
+            self.shared.retired.keep(old, &self.complaints.owner.tenant);
         }
     }
 

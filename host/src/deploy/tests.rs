@@ -194,7 +194,6 @@ async fn a_request_that_gives_up_does_not_end_the_load() {
     let fault = fault.expect_err("it is still being compiled");
     assert_eq!(fault.status(), 503);
     assert!(matches!(fault, Fault::Overloaded(_)), "{fault}");
-    // So no more than a little of its body was read meanwhile.
     assert_eq!(journal.stage(), Stage::Queued);
     source.may_compile.add_permits(1);
     wait_until(|| slot.is_loaded()).await;

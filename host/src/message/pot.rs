@@ -44,6 +44,13 @@ impl Pot {
         }
     }
 
+    /// How much more this tenant may have.
+    pub(crate) fn left_for(&self, tenant: &str) -> usize {
+        let held = self.lock();
+        let own = held.by_tenant.get(tenant).copied().unwrap_or_default();
+        (self.most - held.amount).saturating_sub(own)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,7 +77,7 @@ impl Portion {
         let own = held.by_tenant.get(&self.tenant).copied();
         let own = own.unwrap_or_default() + amount;
         let may_grow = own <= self.pot.most - held.amount;
-        if may_grow {
+        if may_grow && amount > 0 {
             held.amount += amount;
             held.by_tenant.insert(self.tenant.clone(), own);
             self.amount += amount;

@@ -140,3 +140,55 @@ async fn who_has_most_makes_room() {
     assert_eq!(loaded[8..], [true; 2]);
     assert_eq!(catalogue.loaded(), 4);
 }
+
+#[tokio::test]
+async fn who_has_most_makes_room_whatever_is_idle_elsewhere() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let (few, small) = (Catalogue::new(), Catalogue::new());
+    for catalogue in [few.loaded_max(3), small.loaded_bytes_max(9)] {
+        let quiet = catalogue.slot("quiet", "quiet", Text::new(&path));
+        assert_eq!(ask(&quiet).await.as_deref(), Ok("one"));
+        let mut source = Text::new(&path);
+        source.may_answer = Arc::new(Semaphore::new(0));
+        let noisy = (0..3).map(|_| catalogue.slot("noisy", "noisy", source.clone()));
+        let noisy: Vec<_> = noisy.collect();
+        for (number, slot) in noisy.iter().enumerate() {
+            let asking = tokio::spawn(slot.clone().handle_owned());
+            wait_until(|| source.running.load(Ordering::Relaxed) == number + 1).await;
+            drop(asking);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let loaded: Vec<_> = noisy.iter().map(Slot::is_loaded).collect();
+        assert_eq!((quiet.is_loaded(), loaded), (true, vec![false, true, true]));
+    }
+}
+
+#[tokio::test]
+async fn old_versions_that_are_busy_keep_new_ones_of_their_tenant_back() {
+    let folder = folder();
+    let (path, bobs_path) = (folder.path().join("app"), folder.path().join("bob"));
+    deploy(&path, "one");
+    deploy(&bobs_path, "one");
+    let mut source = Text::new(&path);
+    source.may_answer = Arc::new(Semaphore::new(0));
+    let catalogue = Catalogue::new().loaded_bytes_max(6);
+    let slot = catalogue.slot("app", "alice", source.clone());
+    let asking = tokio::spawn(slot.clone().handle_owned());
+    wait_until(|| source.running.load(Ordering::Relaxed) == 1).await;
+    deploy(&path, "second");
+    assert_eq!(slot.refresh().await, Refreshed::Replaced);
+    deploy(&path, "a third");
+    let refreshed = slot.refresh().await;
+    let Refreshed::Refused(reason) = refreshed else {
+        panic!("{refreshed:?}");
+    };
+    assert!(reason.contains("old versions of tenant alice"), "{reason}");
+    let bobs = catalogue.slot("bob", "bob", Text::new(&bobs_path));
+    assert_eq!(ask(&bobs).await.as_deref(), Ok("one"));
+    source.may_answer.add_permits(2);
+    assert!(asking.await.expect("no panic").is_ok());
+    wait_until(|| catalogue.0.retired.check("alice").is_ok()).await;
+    assert_eq!(ask(&slot).await.as_deref(), Ok("a third"));
+}
