@@ -93,6 +93,18 @@ impl Outbound {
     }
 }
 
+/// Why a request failed, where the application is told nothing but that it did.
+fn cause(error: &Error) -> Option<String> {
+    match error {
+        Error::Connect(error) | Error::Tls(error) => Some(error.to_string()),
+        Error::Hyper(error) => Some(match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        }),
+        _ => None,
+    }
+}
+
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Io), Error>;
 
@@ -128,6 +140,13 @@ impl WasiHttpHooks for Outbound {
                          machine or a private network; --allow-private-hosts allows it"
                     ),
                 );
+            }
+            if let Err(error) = &sent
+                && let Some(cause) = cause(error)
+            {
+                let Destination { host, port, .. } = &destination;
+                let hint = format!("an HTTP request to {host}:{port} failed: {cause}");
+                tell(&journal, customer.as_deref(), &hint);
             }
             let (response, io) = sent?;
             let io: Io = Box::new(async move {

@@ -21,8 +21,7 @@ static LOG: OnceLock<Started> = OnceLock::new();
 
 /// The compiler and the HTTP library talk much, and not to operators. WASI's libraries say
 /// something as often as a guest has them do so, and do not say whose it is.
-const QUIET: &str =
-    "cranelift=warn,wasmtime=warn,wasmtime_wasi=off,wasmtime_wasi_http=off,hyper=warn,mio=warn";
+const QUIET: &str = "cranelift=warn,wasmtime=warn,wasmtime_wasi=off,hyper=warn,mio=warn";
 
 /// The log at work.
 struct Started {
