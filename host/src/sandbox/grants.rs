@@ -94,6 +94,7 @@ pub(super) fn wasi(
         customer: customer.cloned(),
         connects,
         has_told: AtomicBool::new(false),
+        has_told_of_datagrams: AtomicBool::new(false),
     };
     builder.socket_addr_check(move |address, usage| {
         let may = gate.may(address, usage);
@@ -132,6 +133,7 @@ struct Gate {
     customer: Option<Arc<Customer>>,
     connects: Arc<AtomicU64>,
     has_told: AtomicBool,
+    has_told_of_datagrams: AtomicBool,
 }
 
 impl Gate {
@@ -147,22 +149,23 @@ impl Gate {
         // A socket that connects is bound first, to any address and port. One that gets
         // datagrams from then on costs something, whoever sends them.
         let is_implied = address.ip().is_unspecified() && address.port() == 0;
-        let may_be_bound = match usage {
-            TcpBind => true,
-            UdpBind => !self.patterns.is_empty(),
-            _ => false,
-        };
-        if may_be_bound && is_implied {
+        let takes_datagrams = matches!(usage, UdpBind);
+        let has_use = !takes_datagrams || !self.patterns.is_empty();
+        if matches!(usage, TcpBind | UdpBind) && is_implied && has_use {
             return true;
         }
-        let hint = match usage {
-            UdpBind => "a UDP socket was refused; --allow-net ADDRESS allows one".to_owned(),
-            _ if is_outward => {
-                format!("a connection to {address} was refused; --allow-net {address} allows it")
-            }
-            _ => return false,
+        let (has_told, hint) = match is_outward {
+            true => (
+                &self.has_told,
+                format!("a connection to {address} was refused; --allow-net {address} allows it"),
+            ),
+            false if takes_datagrams && is_implied => (
+                &self.has_told_of_datagrams,
+                "a UDP socket was refused; --allow-net allows it for certain addresses".to_owned(),
+            ),
+            false => return false,
         };
-        if !self.has_told.swap(true, Ordering::Relaxed) {
+        if !has_told.swap(true, Ordering::Relaxed) {
             tell(&self.journal, self.customer.as_deref(), &hint);
         }
         false
