@@ -200,16 +200,6 @@ mod tests {
     use crate::policy::Budget;
 
     #[tokio::test]
-    async fn what_is_done_for_a_guest_when_it_is_over_is_charged() {
-        let engine = Engine::options().instances_max(1).start();
-        let budget = Budget::strict().cpu_share(0.1).cpu_burst(PROMPT);
-        let tenant = Tenant::new(&engine.expect("an engine"), "one", budget);
-        let customer = Customer::new(&tenant, "app", &Budget::strict(), 1);
-        Meter::new(Arc::default(), Some(customer)).add(Duration::from_secs(10));
-        assert!(!tenant.account().cpu_wait().is_zero());
-    }
-
-    #[tokio::test]
     async fn one_that_can_not_be_interrupted_sends_the_others_away() {
         let engine = Engine::options().instances_max(1).start();
         let engine = engine.expect("an engine");

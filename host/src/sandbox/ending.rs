@@ -39,6 +39,8 @@ impl Ending {
             journal.mute();
         }
         meter.add(began.elapsed());
+        // Its task is not polled any more.
+        meter.charge();
         if !reply.fail(fault.clone()) {
             late_fault(&fault, journal);
         }
@@ -62,4 +64,31 @@ fn late_fault(fault: &Fault, journal: &Journal) {
         lines.join("\n")
     ));
     journal.fail(fault);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::engine::Engine;
+    use super::super::tenant::{Customer, Tenant};
+    use super::*;
+    use crate::policy::Budget;
+
+    #[tokio::test]
+    async fn to_name_a_fault_is_on_its_tenants_account() {
+        let engine = Engine::options().instances_max(1).start();
+        let budget = Budget::strict()
+            .cpu_share(0.001)
+            .cpu_burst(Duration::from_nanos(1));
+        let tenant = Tenant::new(&engine.expect("an engine"), "one", budget);
+        let customer = Customer::new(&tenant, "app", &Budget::strict(), 1);
+        let (journal, policy) = (Arc::<Journal>::default(), Arc::new(Policy::strict()));
+        let meter = Meter::new(journal.clone(), Some(customer));
+        let (reply, _) = Reply::new(Arc::new(()), meter.clone(), policy.clone(), false);
+        let fault = Fault::Crashed("a line\n".repeat(1000));
+        Ending::Ended(fault).conclude(&reply, &meter, &policy, &journal);
+        assert!(!tenant.account().cpu_wait().is_zero());
+    }
 }

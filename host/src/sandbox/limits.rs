@@ -133,10 +133,9 @@ impl Meter {
         customer.is_none_or(|customer| customer.may_log(bytes, &self.journal))
     }
 
-    /// Adds time that was spent for the guest and not by it, when its task is over.
+    /// Adds time that was spent for the guest and not by it.
     pub(super) fn add(&self, time: Duration) {
         self.spent.fetch_add(time.as_nanos() as u64, Relaxed);
-        self.charge();
     }
 
     /// Adds what threads have used for the customer, and charges it.
@@ -150,7 +149,7 @@ impl Meter {
     }
 
     /// Charges the customer for what was spent since the last time.
-    fn charge(&self) {
+    pub(super) fn charge(&self) {
         if let Some(customer) = &self.customer {
             let spent = self.spent_by_now().as_nanos() as u64;
             let charged = self.charged.swap(spent, Relaxed);
