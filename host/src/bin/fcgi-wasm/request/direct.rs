@@ -81,6 +81,8 @@ async fn answer_with(
     };
     answer.stdout(&head)?;
     if is_head || response.leave.is_some() || !cgi::may_have_body(response.status) {
+        // Nobody gets it, but the application comes to its end.
+        while let Some(Ok(_)) = response.body.frame().await {}
         return Ok(fault);
     }
     let length = response.headers.get(CONTENT_LENGTH);
