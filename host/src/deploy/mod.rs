@@ -17,6 +17,7 @@ mod documents;
 mod file;
 mod idle;
 mod line;
+mod refusal;
 mod retired;
 mod rounds;
 mod safe_path;

@@ -15,16 +15,13 @@ use super::attempt::when_left_alone;
 use super::catalogue::{Catalogue, Shared};
 use super::complaints::Complaints;
 use super::idle::IdleWatch;
+use super::refusal::Refusal;
 use super::retired;
 use super::share::{Share, Waiting};
 use super::source::{Source, Version};
 use super::stamp::Stamp;
 use crate::message::{BoxFuture, Fault, Handler, Journal, Request, Response, Stage, printable};
 use crate::setup::SetupError;
-
-/// The most that is kept and told of why a file is refused, bytes: names of a
-/// component's stand in it.
-const REASON_BYTES_MAX: usize = 4 * 1024;
 
 /// A place for one application. It is a handler: requests go to the version
 /// that it holds, or wait for the first one to be loaded. Clones are the same
@@ -48,14 +45,11 @@ pub(super) struct Place {
 struct State {
     /// The load that is under way, which everybody waits for.
     loading: Option<Loading>,
-    /// What was not served, and why: it is not tried again before it changes.
+    /// What was not served, and why.
     refused: Option<Refusal>,
 }
 
 type Loading = SharedFuture<BoxFuture<'static, Result<Arc<Filling>, String>>>;
-
-/// What was refused, which is nothing if there was no file.
-type Refusal = (Option<Stamp>, String);
 
 /// A version in its place.
 struct Filling {
@@ -157,8 +151,10 @@ impl Slot {
         request: Request,
     ) -> Result<Response, Fault> {
         if let Some(filling) = self.0.current.load().as_ref() {
-            let refused = || self.0.refused().and_then(|(known, _)| known);
-            let is_refused = || refused().is_some_and(|known| known.is_of_same_file(&stamp));
+            let now = self.0.shared.now();
+            let refused = || self.0.refused().filter(|refused| refused.holds(now));
+            let of_file = |known: Stamp| known.is_of_same_file(&stamp);
+            let is_refused = || refused().is_some_and(|it| it.stamp.is_some_and(of_file));
             if !filling.version.stamp.is_of_same_file(&stamp) && !is_refused() {
                 let _ = self.0.clone().begin(true, None);
             }
@@ -251,13 +247,16 @@ impl Place {
         let name = &self.name;
         let current = self.current.load_full();
         let stamp = self.source.stamp();
-        let stamp = stamp.map_err(|error| self.refuse(None, error.to_string(), is_logged))?;
+        let refuse = |error: SetupError| Refusal::new(None, error.to_string(), 0, 0);
+        let stamp = stamp.map_err(|error| self.refuse(refuse(error), is_logged))?;
         if let Some(current) = current.filter(|current| current.version.stamp == stamp) {
             self.state().refused = None;
             return Ok(current);
         }
-        if let Some((_, reason)) = self.refused().filter(|(known, _)| *known == Some(stamp)) {
-            return Err(reason);
+        let began = self.shared.now();
+        let refused = self.refused().filter(|refused| refused.holds(began));
+        if let Some(refused) = refused.filter(|refused| refused.stamp == Some(stamp)) {
+            return Err(refused.reason);
         }
         self.shared.retired.check(&self.complaints.owner.tenant)?;
         match self.obtain().await {
@@ -269,15 +268,17 @@ impl Place {
                     .load_full()
                     .ok_or_else(|| "it was unloaded at once".to_owned())
             }
-            Err(error) => Err(self.refuse(Some(stamp), error.to_string(), is_logged)),
+            Err(error) => {
+                let (reason, now) = (error.to_string(), self.shared.now());
+                Err(self.refuse(Refusal::new(Some(stamp), reason, began, now), is_logged))
+            }
         }
     }
 
     /// Notes that this is not served, and logs it: only once, however often it is
     /// asked for, and not without end, however often it is changed.
-    fn refuse(&self, stamp: Option<Stamp>, mut reason: String, is_logged: bool) -> String {
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
-        let refusal = (stamp, reason.clone());
+    fn refuse(&self, refusal: Refusal, is_logged: bool) -> String {
+        let reason = refusal.reason.clone();
         let before = self.state().refused.replace(refusal.clone());
         if is_logged
             && before != Some(refusal)
@@ -287,7 +288,11 @@ impl Place {
                 true => "the new version is refused, and the old one goes on serving",
                 false => "it can not be loaded",
             };
-            tracing::warn!(app = %printable(&self.name), "{what}: {}{besides}", printable(&reason));
+            let (app, tenant) = (
+                printable(&self.name),
+                printable(&self.complaints.owner.tenant),
+            );
+            tracing::warn!(%app, %tenant, "{what}: {}{besides}", printable(&reason));
         }
         reason
     }

@@ -192,3 +192,40 @@ async fn old_versions_that_are_busy_keep_new_ones_of_their_tenant_back() {
     wait_until(|| catalogue.0.retired.check("alice").is_ok()).await;
     assert_eq!(ask(&slot).await.as_deref(), Ok("a third"));
 }
+
+/// A source that lacks something, and not for ever.
+struct Lacking(Text, Arc<AtomicUsize>);
+
+impl Source for Lacking {
+    fn stamp(&self) -> Result<Stamp, SetupError> {
+        self.0.stamp()
+    }
+
+    fn kept(&self) -> BoxFuture<'_, Result<Attempt<Option<Version>>, SetupError>> {
+        self.0.kept()
+    }
+
+    fn compiled(&self) -> BoxFuture<'_, Result<Attempt<Version>, SetupError>> {
+        match self.1.load(Ordering::Relaxed) {
+            0 => self.0.compiled(),
+            _ => Box::pin(async { Err(SetupError::new("too many open files")) }),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lacking_may_be_there_later() {
+    let folder = folder();
+    let path = folder.path().join("app");
+    deploy(&path, "one");
+    let source = Lacking(Text::new(&path), Arc::new(AtomicUsize::new(1)));
+    let is_lacking = source.1.clone();
+    let slot = Catalogue::new().slot("app", "alice", source);
+    for _ in 0..2 {
+        let fault = ask(&slot).await.expect_err("it is lacking");
+        assert!(fault.to_string().contains("open files"), "{fault}");
+        is_lacking.store(0, Ordering::Relaxed);
+    }
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
+}
