@@ -39,7 +39,7 @@ fn names_in_a_backtrace_are_short_and_safe() -> Outcome {
     assert_eq!(answer.status(), 502, "{answer:?}");
     let log = answer.log();
     assert!(
-        log.contains("\n  0: gpj.\\u{202e}exe\n\\u{1b}[31m\n"),
+        log.contains("\n  0: gpj.\\u{202e}exe\\n\\u{1b}[31m\n"),
         "{log}"
     );
     assert!(log.contains("\n  1: xxx") && log.len() < 2000, "{log}");

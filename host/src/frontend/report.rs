@@ -113,7 +113,8 @@ impl Report {
         if let Some(unsaid) = self.is_news(fault) {
             let besides = besides(unsaid);
             // The backtrace in lines of its own: logs are made of lines.
-            tracing::warn!(request, ?method, ?path, %peer, status, ms, "{cause}{besides}");
+            let app = self.journal.owner().map(tracing::field::display);
+            tracing::warn!(request, app, ?method, ?path, %peer, status, ms, "{cause}{besides}");
             details
                 .iter()
                 .for_each(|line| tracing::warn!(request, "{line}"));

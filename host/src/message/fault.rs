@@ -185,9 +185,14 @@ impl Fault {
             text.truncate(text.floor_char_boundary(LOG_BYTES_MAX));
             text.push_str(" … (cut)");
         }
-        text.lines()
-            .map(|line| printable(line).into_owned())
-            .collect()
+        let mut lines = text.lines();
+        let first = lines.next().map(|line| printable(line).into_owned());
+        // What an application makes up is not to look like a line of ours.
+        let further = lines.map(|line| match line.starts_with("  ") {
+            true => printable(line).into_owned(),
+            false => format!("  | {}", printable(line)),
+        });
+        first.into_iter().chain(further).collect()
     }
 
     /// The page for the visitor: it names the request, by which the operator
@@ -242,7 +247,7 @@ mod tests {
     #[test]
     fn a_cause_in_the_log_is_printable_and_not_too_long() {
         let fault = Fault::Failed("one\ntwo\u{1b}[31m".to_owned());
-        let lines = ["the application failed: one", "two\\u{1b}[31m"];
+        let lines = ["the application failed: one", "  | two\\u{1b}[31m"];
         assert_eq!(fault.log_lines(), lines);
         let fault = Fault::Failed("é".repeat(1_000_000));
         let bytes: usize = fault.log_lines().iter().map(String::len).sum();

@@ -38,6 +38,17 @@ pub struct Owner {
     pub app: String,
 }
 
+/// As logs name it: `TENANT/APP`, or the name that both have.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let app = printable(&self.app);
+        match self.tenant == self.app {
+            true => f.write_str(&app),
+            false => write!(f, "{}/{app}", printable(&self.tenant)),
+        }
+    }
+}
+
 /// The journal of one request, shared by whoever serves it.
 pub struct Journal {
     number: u64,

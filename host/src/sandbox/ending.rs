@@ -55,9 +55,10 @@ fn late_fault(fault: &Fault, journal: &Journal) {
         cause.insert_str(0, "after its answer was complete: ");
     }
     if !journal.is_muted() {
+        let app = journal.owner().map(tracing::field::display);
         lines
             .iter()
-            .for_each(|line| tracing::warn!(request, "{line}"));
+            .for_each(|line| tracing::warn!(request, app, "{line}"));
     }
     journal.say(&format!(
         "fcgi-wasm: request {request}: {}",

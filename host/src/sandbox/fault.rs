@@ -6,7 +6,7 @@ use wasmtime::{Error, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::limits::{Meter, OutOfCpu};
-use crate::message::{BodyError, Fault};
+use crate::message::{BodyError, Fault, printable};
 use crate::policy::Policy;
 
 /// The most frames of a backtrace in the log: an endless recursion has
@@ -110,6 +110,8 @@ pub(super) fn write_frames(backtrace: &WasmBacktrace, text: &mut String) {
         let known = frame_name.floor_char_boundary(MANGLED_BYTES_MAX);
         let name = rustc_demangle::demangle(&frame_name[..known]);
         let name = write_beginning(format_args!("{name:#}"), NAME_BYTES_MAX);
+        // In one line, whatever is in it.
+        let (name, place) = (printable(&name), printable(&place));
         let _ = write!(text, "\n  {number}: {name}{place}");
     }
     if unnamed > 0 {

@@ -45,9 +45,10 @@ fn tell(meter: &Meter, text: &str) {
     let lines: Vec<_> = text.lines().map(printable).collect();
     let bytes = lines.iter().map(|line| line.len() + LINE_COST_BYTES).sum();
     if meter.may_log(bytes) {
+        let app = meter.journal().owner().map(tracing::field::display);
         lines
             .iter()
-            .for_each(|line| tracing::warn!(request, "{line}"));
+            .for_each(|line| tracing::warn!(request, app, "{line}"));
     }
     meter
         .journal()

@@ -124,12 +124,14 @@ impl Log {
         let after = left.saturating_sub(cost);
         self.bytes_left.store(after, Ordering::Relaxed);
         if after > 0 {
-            tracing::info!(target: "guest", request, "{line}");
+            let app = self.journal.owner().map(tracing::field::display);
+            tracing::info!(target: "guest", request, app, "{line}");
             self.journal.quote(line);
         } else {
             self.journal.note_dropped_line();
             let note = "the application's further output is dropped: it is over the limit";
-            tracing::warn!(target: "guest", request, "{note}");
+            let app = self.journal.owner().map(tracing::field::display);
+            tracing::warn!(target: "guest", request, app, "{note}");
             self.journal
                 .say(&format!("fcgi-wasm: request {request}: {note}"));
         }

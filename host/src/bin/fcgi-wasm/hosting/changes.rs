@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use anyhow::Result;
-use fcgi_wasm::{Catalogue, Refreshed, Watcher};
+use fcgi_wasm::{Catalogue, Refreshed, Watcher, printable};
 use tokio::sync::Notify;
 
 use super::folder_of;
@@ -59,7 +59,7 @@ pub(super) async fn follow(
 fn tell(app: &str, refreshed: &Refreshed) {
     // What is refused has been told.
     if *refreshed == Refreshed::Replaced {
-        tracing::info!("{app}: the new version serves");
+        tracing::info!(app = %printable(app), "the new version serves");
     }
 }
 
