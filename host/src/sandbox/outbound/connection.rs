@@ -53,6 +53,27 @@ impl Destination {
             may_be_private,
         })
     }
+
+    /// What the operator and the application's author are told of a request that failed for
+    /// this; `None` where the application itself is.
+    pub(super) fn complaint(&self, error: &Error) -> Option<String> {
+        let Self { host, port, .. } = self;
+        let cause = match error {
+            Error::DestinationIpProhibited => {
+                return Some(format!(
+                    "an HTTP request to {host} was refused because that is an address of this \
+                     machine or a private network; --allow-private-hosts allows it"
+                ));
+            }
+            Error::Connect(error) | Error::Tls(error) => error.to_string(),
+            Error::Hyper(error) => match std::error::Error::source(error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+            _ => return None,
+        };
+        Some(format!("an HTTP request to {host}:{port} failed: {cause}"))
+    }
 }
 
 /// How long each step may take.

@@ -93,18 +93,6 @@ impl Outbound {
     }
 }
 
-/// Why a request failed, where the application is told nothing but that it did.
-fn cause(error: &Error) -> Option<String> {
-    match error {
-        Error::Connect(error) | Error::Tls(error) => Some(error.to_string()),
-        Error::Hyper(error) => Some(match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        }),
-        _ => None,
-    }
-}
-
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Io), Error>;
 
@@ -130,22 +118,9 @@ impl WasiHttpHooks for Outbound {
             };
             let send = connection::send(request, &destination, &names, times);
             let sent = named(&journal, name, send).await;
-            if let Err(Error::DestinationIpProhibited) = sent {
-                let host = &destination.host;
-                tell(
-                    &journal,
-                    customer.as_deref(),
-                    &format!(
-                        "an HTTP request to {host} was refused because that is an address of this \
-                         machine or a private network; --allow-private-hosts allows it"
-                    ),
-                );
-            }
             if let Err(error) = &sent
-                && let Some(cause) = cause(error)
+                && let Some(hint) = destination.complaint(error)
             {
-                let Destination { host, port, .. } = &destination;
-                let hint = format!("an HTTP request to {host}:{port} failed: {cause}");
                 tell(&journal, customer.as_deref(), &hint);
             }
             let (response, io) = sent?;
