@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +16,7 @@ use crate::support::{Outcome, Skip, wait_until};
 
 tests![
     the_status_answers_while_every_place_is_taken,
+    who_only_connects_keeps_nobody_from_the_status,
     work_after_the_answer_is_seen,
     the_metrics_are_well_formed_and_count,
     who_has_something_compiled_is_seen,
@@ -63,6 +65,18 @@ fn the_status_answers_while_every_place_is_taken() -> Outcome {
     wait_until("nothing is left", || {
         observed.status()["running_count"] == 0
     });
+    Ok(())
+}
+
+fn who_only_connects_keeps_nobody_from_the_status() -> Outcome {
+    let observed = Observed::serve("naughty", &[])?;
+    assert_eq!(observed.get("/healthz").head.status, 200);
+    let connect = |_| UnixStream::connect(observed.path("status")).expect("connected");
+    // More than are shown it at a time.
+    let _idle: Vec<_> = (0..100).map(connect).collect();
+    for _ in 0..3 {
+        assert_eq!(observed.get("/healthz").head.status, 200);
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! It has a thread of its own, so that it answers while every place is taken
 //! and every thread that serves computes.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -108,7 +109,7 @@ struct Showing {
 
 impl Showing {
     async fn run(self: Arc<Self>, acceptor: &Acceptor) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut open: VecDeque<AbortHandle> = VecDeque::new();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -119,19 +120,27 @@ impl Showing {
                 }
                 accepted = acceptor.accept() => accepted,
             };
-            let (Ok(stream), Ok(place)) = (accepted, places.clone().try_acquire_owned()) else {
-                // Out of file descriptors or of places: the next tick may help.
+            let Ok(stream) = accepted else {
+                // Out of file descriptors: the next tick may help.
                 ticks.tick().await;
+                self.board.tick();
                 continue;
             };
+            // Whoever came first has seen most, or only keeps others out.
+            open.retain(|showing| !showing.is_finished());
+            if open.len() >= CONNECTIONS_MAX
+                && let Some(first) = open.pop_front()
+            {
+                first.abort();
+            }
             let showing = self.clone();
-            tokio::spawn(async move {
+            let shown = tokio::spawn(async move {
                 let shown = timeout(CONNECTION_MAX, showing.show(stream)).await;
                 if let Ok(Err(error)) = shown {
                     tracing::debug!("a look at the status ended early: {error}");
                 }
-                drop(place);
             });
+            open.push_back(shown.abort_handle());
         }
     }
 
