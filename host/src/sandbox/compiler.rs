@@ -11,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
-use rustix::process::{pidfd_open, pidfd_send_signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    getrlimit, pidfd_open, pidfd_send_signal, set_parent_process_death_signal, setrlimit,
+};
 
 use super::background::{give_way, is_background};
 
@@ -108,11 +110,14 @@ impl Compiler {
         if status.success() {
             return Ok(artifact);
         }
-        // The processor's limit sends SIGXCPU, and a second later SIGKILL.
-        let is_out_of_time = is_late || matches!(status.signal(), Some(9 | 24));
+        // The processor's limit sends the latter.
+        let is_out_of_time = is_late || status.signal() == Some(Signal::XCPU.as_raw());
         let broke_off = status.signal().is_some() || status.code() == Some(PANICKED);
         Err(match broke_off {
             _ if is_out_of_time => format!("it takes longer than {time_max:?} to compile"),
+            _ if status.signal() == Some(Signal::KILL.as_raw()) => {
+                "the compiler was killed, which the system does when memory runs out".to_owned()
+            }
             true => format!(
                 "the compiler broke off ({status}), for instance because it needs more than {} \
                  bytes of memory: {complaint}",
@@ -210,11 +215,16 @@ impl Task {
             current: Some(least),
             maximum: Some(most),
         };
-        let seconds = limit(task.seconds + 1, task.seconds);
-        setrlimit(Resource::Cpu, seconds)?;
-        setrlimit(Resource::As, limit(task.memory_bytes, task.memory_bytes))?;
-        // What it holds is a stranger's.
-        setrlimit(Resource::Core, limit(0, 0))?;
+        for (resource, most, least) in [
+            (Resource::Cpu, task.seconds + 1, task.seconds),
+            (Resource::As, task.memory_bytes, task.memory_bytes),
+            // What it holds is a stranger's.
+            (Resource::Core, 0, 0),
+        ] {
+            // Whoever started the server may have set less, which is not to be exceeded.
+            let allowed = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            setrlimit(resource, limit(most.min(allowed), least.min(allowed)))?;
+        }
         // Where memory runs out it is this process that the system ends, and no other. If
         // it can not be marked so, its limits are what there is.
         let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
