@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["cgi", "message", "policy", "sandbox", "setup", "told"],
     ),
     ("frontend", &["cgi", "fastcgi", "message", "told"]),
-    ("server", &["frontend", "listen", "message"]),
+    ("server", &["frontend", "listen", "message", "told"]),
 ];
 
 /// Rooms that are bytes in, data out.

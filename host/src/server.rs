@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::frontend::{CONNECTIONS_MAX, Frontend, Socket};
 use crate::listen::{Acceptor, Listener, Stream};
 use crate::message::{Handler, Notice, Observer, Observers};
+use crate::told::{Told, besides};
 
 /// How long the requests under way may take once the server was told to stop,
 /// unless set: twice that, for those under way and what goes on after answers, is
@@ -149,6 +150,7 @@ struct Accepting {
 impl Accepting {
     async fn run(self, mut acceptor: Acceptor) {
         let mut pause = ACCEPT_PAUSE_MIN;
+        let told = Told::default();
         // One connection over the limit waits here, others in the kernel's queue.
         let mut waiting = None;
         while let Some(accepted) = self.stop.run_until_cancelled(acceptor.accept()).await {
@@ -156,7 +158,12 @@ impl Accepting {
                 Ok(stream) => stream,
                 Err(error) => {
                     self.observers.noticed(Notice::AcceptFailed);
-                    tracing::warn!("cannot accept a connection, trying again: {error}");
+                    if let Some(unsaid) = told.is_news(1) {
+                        let besides = besides(unsaid);
+                        tracing::warn!(
+                            "cannot accept a connection, trying again: {error}{besides}"
+                        );
+                    }
                     sleep(pause).await;
                     pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
                     continue;

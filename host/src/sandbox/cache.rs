@@ -18,6 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::load::{Code, Kind};
 use crate::setup::SetupError;
+use crate::told::{Told, besides};
 
 /// How much the cache holds unless set, bytes. Of the tenant that has most in it go
 /// first the files that were unused for longest. A Flask application has 42 MB.
@@ -47,6 +48,8 @@ const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(3600);
 pub(super) struct Cache {
     folder: PathBuf,
     bytes_max: u64,
+    /// What the log was told of files that could not be written.
+    told: Told,
 }
 
 impl Cache {
@@ -70,7 +73,11 @@ impl Cache {
                  run as it is: give it to this user with mode 0700, or choose another (--cache)"
             )));
         }
-        Ok(Self { folder, bytes_max })
+        Ok(Self {
+            folder,
+            bytes_max,
+            told: Told::default(),
+        })
     }
 
     /// The code compiled from these bytes, if it is here and sound.
@@ -83,7 +90,9 @@ impl Cache {
         let path = self.path(wasmtime, bytes, FINISHED);
         let mut options = OpenOptions::new();
         options.read(true);
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+        // A pipe is not waited for.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits() as i32);
         let file = options.open(&path).ok()?;
         let complain = |what: &dyn std::fmt::Display| {
             tracing::warn!("{} is not used: {what}; compiling anew", path.display());
@@ -110,6 +119,13 @@ impl Cache {
         }
     }
 
+    fn complain(&self, path: &Path, error: &io::Error) {
+        if let Some(unsaid) = self.told.is_news(1) {
+            let besides = besides(unsaid);
+            tracing::warn!("cannot keep {}: {error}{besides}", path.display());
+        }
+    }
+
     /// Writes code that was compiled from these bytes for a tenant, as a draft.
     /// That it can not be written is no reason not to serve it.
     pub(super) fn draft(
@@ -130,7 +146,7 @@ impl Cache {
                 redirect: None,
             }),
             Err(error) => {
-                tracing::warn!("cannot keep {}: {error}", path.display());
+                self.complain(&path, &error);
                 None
             }
         }
@@ -255,7 +271,7 @@ impl Draft<'_> {
     /// Puts it in its place: by renaming, so that nobody sees half of it.
     pub(super) fn keep(self) {
         if let Err(error) = self.file.persist(&self.path) {
-            tracing::warn!("cannot keep {}: {error}", self.path.display());
+            self.cache.complain(&self.path, &error.error);
         }
         if let Some(redirect) = self.redirect {
             // If it can not be remembered it is found out again.
