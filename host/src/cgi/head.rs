@@ -4,8 +4,8 @@
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-/// The largest head, bytes: as much as lighttpd takes. The others take less unless told
-/// otherwise ([`WEB_SERVERS`](super::WEB_SERVERS)).
+/// The largest head that is sent, bytes. lighttpd takes one less, and nginx and HAProxy take
+/// less than that unless told otherwise ([`WEB_SERVERS`](super::WEB_SERVERS)).
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Status and header fields of a response.

@@ -27,7 +27,12 @@ const CONNECTION_FIELDS: &[&str] = &[
 /// Fields by which a response commands the web server: to send a file, to
 /// redirect inside of it, to set variables. A guest that may set them reads
 /// the server's files.
-const COMMAND_FIELDS: &[&str] = &["x-sendfile", "x-sendfile2", "x-sendfile-temporary"];
+const COMMAND_FIELDS: &[&str] = &[
+    "x-sendfile",
+    "x-sendfile2",
+    "x-sendfile-temporary",
+    "x-reproxy-url",
+];
 const COMMAND_PREFIXES: &[&str] = &["x-accel-", "x-lighttpd-", "variable-"];
 
 /// How many fields there is room for at once: browsers send ten to fifteen.

@@ -57,7 +57,9 @@ fn check_length(headers: &mut HeaderMap) -> Result<(), Fault> {
     let Some(length) = lengths.next().cloned() else {
         return Ok(());
     };
-    let is_number = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    let is_digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+    let number = length.to_str().ok().map(str::parse::<u64>);
+    let is_number = is_digits && matches!(number, Some(Ok(_)));
     if !is_number || lengths.any(|other| *other != length) {
         let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
         let complaint = format!("its content-length is {lengths:?}");
@@ -65,4 +67,34 @@ fn check_length(headers: &mut HeaderMap) -> Result<(), Fault> {
     }
     headers.insert(header::CONTENT_LENGTH, length);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_length_is_one_number() {
+        let head = |lengths: &[&str]| {
+            let mut response = Response::text(StatusCode::OK, "body");
+            for length in lengths {
+                let length = length.parse().expect("a value");
+                response.headers.append(header::CONTENT_LENGTH, length);
+            }
+            response_head(&mut response, false)
+        };
+        for sound in [&["4"] as &[&str], &["4", "4"], &["18446744073709551615"]] {
+            assert!(head(sound).is_ok(), "{sound:?}");
+        }
+        for wrong in [
+            &["4", "5"] as &[&str],
+            &["+4"],
+            &["four"],
+            &[""],
+            &["18446744073709551616"],
+        ] {
+            let fault = head(wrong).expect_err("no number");
+            assert!(matches!(fault, Fault::BadResponse(_)), "{wrong:?}: {fault}");
+        }
+    }
 }

@@ -27,11 +27,13 @@ pub(super) fn path(params: &Params) -> Result<Cow<'_, [u8]>, String> {
     };
     let shown = String::from_utf8_lossy(&path);
     if path.is_empty() {
-        return Err("the web server sent no SCRIPT_FILENAME".to_owned());
+        return Err("a request without SCRIPT_FILENAME".to_owned());
     }
     if path.len() > PATH_BYTES_MAX || path.contains(&0) || path[0] != b'/' {
         let start: String = shown.chars().take(100).collect();
-        return Err(format!("SCRIPT_FILENAME {start:?} is no path of a file"));
+        return Err(format!(
+            "SCRIPT_FILENAME {start:?}, which is no path of a file"
+        ));
     }
     Ok(path)
 }
