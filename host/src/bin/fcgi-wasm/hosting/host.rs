@@ -10,6 +10,7 @@ use fcgi_wasm::{AppFile, Catalogue, DocumentRoot, Engine, Observer, Slot, Tenant
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
+use rustix::process::{Resource, getrlimit};
 
 use super::parties::{Ways, parties};
 use super::places::Places;
@@ -71,7 +72,7 @@ impl Host {
             cache_size: ByteSize(server.cache_bytes_max),
         };
         let catalogue = Catalogue::new()
-            .loaded_max(server.loaded_apps)
+            .loaded_max(loaded_max(server.loaded_apps))
             .loaded_bytes_max(server.loaded_bytes_max)
             .idle_max(server.idle_unload)
             .compiles_max(server.compiles)
@@ -322,4 +323,20 @@ fn going_on(
         "the old version does not go on until its file can be loaded, because {why}"
     );
     None
+}
+
+/// Which part of what the process may open its applications may have.
+const FILES_PART: u64 = 4;
+
+/// How many applications are loaded at a time, of which each has a file open.
+fn loaded_max(wanted: usize) -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = usize::try_from(files / FILES_PART).unwrap_or(usize::MAX);
+    if wanted > most {
+        tracing::warn!(
+            "{most} applications are loaded at a time instead of {wanted} (`loaded_apps`), because \
+             {files} files may be open: raise that (`ulimit -n`, `LimitNOFILE=`)"
+        );
+    }
+    wanted.min(most)
 }

@@ -1,6 +1,7 @@
 //! The status as lines for a terminal.
 
 use bytesize::ByteSize;
+use fcgi_wasm::printable;
 use serde_json::Value;
 
 /// How wide the columns of names are: so that a path has room in 80 columns.
@@ -95,19 +96,13 @@ fn running_line(one: &Value) -> String {
         size(number(one, "memory_bytes")),
         text(one, "state").split(' ').next().unwrap_or_default(),
         short(text(one, "app")),
-        printable(text(one, "method")),
-        printable(text(one, "path")),
-        printable(text(one, "host"))
+        text(one, "method"),
+        text(one, "path"),
+        text(one, "host")
     )
 }
 
-/// The status is read on a terminal, and a client chose these words.
-fn printable(text: &str) -> String {
-    fcgi_wasm::printable(text).replace('\t', " ")
-}
-
-fn short(name: &str) -> String {
-    let name = printable(name);
+fn short(name: String) -> String {
     match name.chars().count() > NAME_WIDTH {
         true => name.chars().take(NAME_WIDTH - 1).chain(['…']).collect(),
         false => name,
@@ -133,8 +128,11 @@ fn number(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or(0)
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
+/// The status is read on a terminal, and a client, or a server that is not ours, chose
+/// these words.
+fn text(value: &Value, name: &str) -> String {
+    let text = value[name].as_str().unwrap_or_default();
+    printable(text).replace('\t', " ")
 }
 
 /// What the last second brought.
