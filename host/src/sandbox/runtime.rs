@@ -1,6 +1,9 @@
 //! One set-up of wasmtime: its compiler, its pool, its clock, and the imports
 //! that guests are given.
 
+use std::fs;
+use std::path::Path;
+
 use wasmtime::component;
 use wasmtime::{Config, Enabled, PoolingAllocationConfig};
 
@@ -42,8 +45,9 @@ const MEMORY_KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// request, they took most of its 30 ms.
 const IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Which part of this machine's memory places may keep that no instance is in, and
-/// which part of that those of a further lane.
+/// Which part of the memory that there is for this process places may keep that no instance
+/// is in, as long as its application is loaded; and which part of that those of a further
+/// lane.
 const MEMORY_KEPT_PART: u64 = 4;
 const FURTHER_PART: usize = 4;
 
@@ -235,7 +239,22 @@ fn memory_kept(instances: usize) -> usize {
     }
     let system = rustix::system::sysinfo();
     let memory_bytes = system.totalram as u64 * u64::from(system.mem_unit);
+    let memory_bytes = memory_bytes.min(memory_of_group().unwrap_or(u64::MAX));
     let share = memory_bytes / MEMORY_KEPT_PART / instances.max(1) as u64;
     let share = usize::try_from(share).unwrap_or(usize::MAX);
     share.clamp(MEMORY_KEPT_BYTES_MIN, MEMORY_KEPT_BYTES_MAX)
+}
+
+/// How much the control group that this process is in may have, bytes (cgroups(7), version
+/// 2): of a unit's `MemoryMax=`, or of a container. `None` if that is not limited.
+fn memory_of_group() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let own = Path::new("/sys/fs/cgroup").join(own);
+    // What holds one of them holds those in it.
+    let limits = own.ancestors().filter_map(|group| {
+        let limit = fs::read_to_string(group.join("memory.max")).ok()?;
+        limit.trim().parse().ok()
+    });
+    limits.min()
 }
