@@ -17,8 +17,9 @@ pub const APP_LOG_BYTES_PER_SECOND: u64 = 64 * 1024;
 /// reloaded, the start of a deployment.
 pub const APP_LOG_BURST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// How many bytes of a tenant may wait to be written.
+/// How many bytes may wait to be written to a tenant's own log, and to one of several.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
+const SHARED_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many tenants' allowances a log remembers before those are forgotten that are
 /// whole again.
@@ -79,7 +80,8 @@ impl AppLogs {
         bytes_per_second: u64,
         burst_bytes: u64,
     ) -> Result<Self, SetupError> {
-        let log = self.log(destination, bytes_per_second, burst_bytes)?;
+        let file = self.writer.open(destination, WAITING_BYTES_MAX)?;
+        let log = Log::new(file, bytes_per_second, burst_bytes);
         self.by_tenant.insert(tenant.into(), log);
         Ok(self)
     }
@@ -95,7 +97,8 @@ impl AppLogs {
         bytes_per_second: u64,
         burst_bytes: u64,
     ) -> Result<Self, SetupError> {
-        self.for_others = Some(self.log(destination, bytes_per_second, burst_bytes)?);
+        let file = self.writer.open(destination, SHARED_WAITING_BYTES_MAX)?;
+        self.for_others = Some(Log::new(file, bytes_per_second, burst_bytes));
         Ok(self)
     }
 
@@ -103,22 +106,6 @@ impl AppLogs {
     pub fn files(&self) -> impl Iterator<Item = &LogFile> {
         let logs = self.by_tenant.values().chain(&self.for_others);
         logs.map(|log| &log.file)
-    }
-
-    fn log(
-        &self,
-        destination: Destination,
-        bytes_per_second: u64,
-        burst_bytes: u64,
-    ) -> Result<Log, SetupError> {
-        Ok(Log {
-            file: self.writer.open(destination, WAITING_BYTES_MAX)?,
-            rate: Rate {
-                bytes_per_second,
-                burst_bytes,
-            },
-            allowances: Mutex::default(),
-        })
     }
 }
 
@@ -139,6 +126,17 @@ impl Observer for AppLogs {
 }
 
 impl Log {
+    fn new(file: LogFile, bytes_per_second: u64, burst_bytes: u64) -> Self {
+        Self {
+            file,
+            rate: Rate {
+                bytes_per_second,
+                burst_bytes,
+            },
+            allowances: Mutex::default(),
+        }
+    }
+
     fn write(&self, tenant: &str, line: &str) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = time(now.unwrap_or_default());
@@ -146,13 +144,26 @@ impl Log {
         let Some(dropped) = self.spend(tenant, text.len() as u64) else {
             return self.file.note_dropped(1);
         };
+        let mut lines = Vec::new();
         if dropped > 0 {
             let note = format!(
                 "{now} {dropped} lines of {tenant} were dropped: too many in a short time\n"
             );
-            self.file.write(note.into_bytes());
+            lines.extend_from_slice(note.as_bytes());
         }
-        self.file.write(text.into_bytes());
+        lines.extend_from_slice(text.as_bytes());
+        if !self.file.write(lines) {
+            self.note_dropped(tenant, dropped + 1);
+        }
+    }
+
+    /// Nobody writes them at present: the tenant is told when that is over.
+    fn note_dropped(&self, tenant: &str, lines: u64) {
+        let allowances = self.allowances.lock();
+        let mut allowances = allowances.unwrap_or_else(PoisonError::into_inner);
+        if let Some(allowance) = allowances.get_mut(tenant) {
+            allowance.dropped += lines;
+        }
     }
 
     /// How many lines of this tenant were dropped before, if it may write so much now.

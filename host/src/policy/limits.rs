@@ -126,8 +126,8 @@ impl Policy {
 
     /// The largest head of a response: the names and values of its fields,
     /// bytes. 64 KiB unless set, which is the most for all
-    /// ([`HEAD_BYTES_MAX`](crate::cgi::HEAD_BYTES_MAX)), and more than web servers take. The
-    /// application is told, and the visitor gets a 500 if it has no better answer.
+    /// ([`HEAD_BYTES_MAX`](crate::cgi::HEAD_BYTES_MAX)), and more than some web servers take.
+    /// The application is told, and the visitor gets a 500 if it has no better answer.
     #[must_use]
     pub fn response_head_max(mut self, bytes: usize) -> Self {
         self.response_head_bytes_max = bytes;

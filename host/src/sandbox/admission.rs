@@ -153,10 +153,13 @@ impl Gate {
         let may_stand = |place: &mut Portion| place.grow(1, journal);
         let beyond = params_bytes.saturating_sub(PARAMS_BYTES_FREE);
         let mut params = self.params.portion();
-        if !customer.leaves_room_to_wait()
-            || !place.as_mut().is_none_or(may_stand)
-            || (beyond > 0 && !params.grow_for(customer.tenant.name(), beyond))
-        {
+        if beyond > 0 && !params.grow_for(customer.tenant.name(), beyond) {
+            return Err(Fault::Overloaded(format!(
+                "its params have {params_bytes} bytes, for which there is no memory while it waits \
+                 for a place: others that wait have all that they may have"
+            )));
+        }
+        if !customer.leaves_room_to_wait() || !place.as_mut().is_none_or(may_stand) {
             return Err(full_queue(tenant, customer, journal));
         }
         for (account, other) in [(app, None), (tenant, Some(app))] {

@@ -132,7 +132,10 @@ async fn large_params_of_those_who_wait_have_a_limit() {
         waiting.push(entering);
     }
     let fault = enter(large).await.expect_err("the third");
-    assert_eq!((fault.status().as_u16(), fault.cause()), (503, "queue"));
+    assert_eq!(
+        (fault.status().as_u16(), fault.cause()),
+        (503, "overloaded")
+    );
     assert!(enter(PARAMS_BYTES_FREE).now_or_never().is_none());
     waiting.pop();
     assert!(enter(large).now_or_never().is_none());

@@ -81,7 +81,7 @@ pub(super) fn complaints(document: &Document) -> Vec<Complaint> {
     };
     let over = document.sections.iter().filter(is_over);
     over.map(|section| {
-        let text = "web servers take no longer head: write 64KiB or less";
+        let text = "the server sends no longer head: write 64KiB or less";
         section.complain("max_head", text)
     })
     .collect()

@@ -69,8 +69,12 @@ fn target(text: &str) -> Result<Target> {
         Ok(_) => bail!("{text} is neither a component's file nor a socket"),
         Err(error) => error,
     };
+    let has_port = text
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     match text.to_socket_addrs() {
         Ok(addresses) => Ok(Target::Tcp(addresses.collect())),
+        Err(error) if has_port => Err(error).with_context(|| format!("cannot look up {text}")),
         Err(_) => Err(error).with_context(|| format!("cannot read {text}")),
     }
 }

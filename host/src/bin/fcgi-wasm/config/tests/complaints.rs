@@ -173,7 +173,7 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
         ("", "main.toml:1: there is nowhere to listen"),
         (
             "[defaults]\nmax_head = \"65KiB\"",
-            "main.toml:2: defaults.max_head: web servers take no longer head: write 64KiB",
+            "main.toml:2: defaults.max_head: the server sends no longer head: write 64KiB",
         ),
         (
             "[socket.s]\nunix = \"s\"\nallowed_clients = [\"10.0.0.1\"]",
