@@ -360,7 +360,7 @@ fn answers_are_limited() -> Outcome {
     assert_eq!(two.ask(NOISY, "/big-head/900").status(), 200);
     let refused = two.ask(NOISY, "/big-head/1000");
     assert_eq!(refused.status(), 500);
-    assert!(refused.log().contains("response-head"), "{}", refused.log());
+    assert!(refused.log().contains("(max_head)"), "{}", refused.log());
     two.quiet_is_served();
     Ok(())
 }
@@ -370,7 +370,7 @@ fn an_answer_has_to_begin_in_time() -> Outcome {
     let two = Two::serve("naughty", Budget::strict(), policy)?;
     let answer = two.ask(NOISY, "/sleep");
     assert_eq!(answer.status(), 504);
-    assert!(answer.log().contains("head time"), "{}", answer.log());
+    assert!(answer.log().contains("(head_time)"), "{}", answer.log());
     // Once it has begun, the limit is of no concern.
     let mut begun = two.hold(NOISY);
     std::thread::sleep(Duration::from_millis(400));
