@@ -83,7 +83,7 @@ pub(super) fn open(root: &Path, names: &[&[u8]], owners: &[u32]) -> Result<File,
 /// Opens one name in a folder.
 fn step(folder: &OwnedFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Refused> {
     if matches!(name, b"" | b"." | b"..") || name.contains(&b'/') {
-        return Err(Refused::Unsafe("it has dots for a folder".to_owned()));
+        return Err(Refused::Unsafe("a part of it is empty or dots".to_owned()));
     }
     let opened = openat(folder.as_fd(), name, flags, Mode::empty());
     match opened {
