@@ -26,7 +26,7 @@ pub(crate) use headers::{
 pub use mount::Mount;
 pub use request::{check, http_request};
 pub(crate) use request::{content_length, is_https};
-pub use response::{may_have_body, response_head};
+pub use response::{ToCome, may_have_body, response_head};
 pub use split::correct_split;
 pub(crate) use target::encode_path;
 pub use target::{decode, target};

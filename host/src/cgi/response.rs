@@ -1,6 +1,6 @@
 //! What every response has to be, whichever handler made it and whoever sends it.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 
@@ -48,6 +48,56 @@ pub fn response_head(response: &mut Response, is_head: bool) -> Result<BytesMut,
         return Err(Fault::BadResponse(complaint));
     }
     Ok(head)
+}
+
+/// How much of a response's body is to come, where its head says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ToCome(Option<u64>);
+
+impl ToCome {
+    /// All that this head announces.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let length = headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok());
+        Self(length.and_then(|length| length.parse().ok()))
+    }
+
+    /// Counts a part of the body, and cuts off what is beyond.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::BadResponse`], if there was something beyond.
+    pub fn take(&mut self, bytes: &mut Bytes) -> Result<(), Fault> {
+        let Some(to_come) = &mut self.0 else {
+            return Ok(());
+        };
+        let is_over = bytes.len() as u64 > *to_come;
+        if is_over {
+            bytes.truncate(usize::try_from(*to_come).unwrap_or(usize::MAX));
+        }
+        *to_come -= bytes.len() as u64;
+        match is_over {
+            true => {
+                let complaint = "its body is longer than its content-length; it was cut";
+                Err(Fault::BadResponse(complaint.to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The body has come to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::BadResponse`], if it is too short.
+    pub fn end(self) -> Result<(), Fault> {
+        match self.0 {
+            Some(missing @ 1..) => Err(Fault::BadResponse(format!(
+                "its body is {missing} bytes shorter than its content-length"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// One Content-Length, a number: where web servers see two, or another text,

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ::http::header;
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 
@@ -17,7 +16,7 @@ use super::outgoing::Outgoing;
 use super::report::{Report, Witness};
 use super::upload::Upload;
 use super::verdict::{UNANSWERED, write_verdict};
-use crate::cgi;
+use crate::cgi::{self, ToCome};
 use crate::fastcgi::{Connection, ProtocolStatus, RequestId};
 use crate::message::{
     BoxFuture, Fault, Handler, Journal, Params, Request, Response, ResponseBody, Role,
@@ -307,22 +306,13 @@ impl<'h> Exchange<'h> {
             self.stage = Stage::Over;
             return;
         }
-        let length = response.headers.get(header::CONTENT_LENGTH);
-        self.outgoing.to_come = length
-            .and_then(|length| length.to_str().ok())
-            .and_then(|length| length.parse().ok());
+        self.outgoing.to_come = ToCome::of(&response.headers);
         self.stage = Stage::Sending(response.body);
     }
 
     fn take(&mut self, mut bytes: Bytes) {
-        if let Some(to_come) = &mut self.outgoing.to_come {
-            if bytes.len() as u64 > *to_come {
-                bytes.truncate(usize::try_from(*to_come).unwrap_or(usize::MAX));
-                let fault = "its body is longer than its content-length; it was cut";
-                self.break_off(&Fault::BadResponse(fault.to_owned()));
-            }
-            let to_come = self.outgoing.to_come.get_or_insert_default();
-            *to_come -= bytes.len() as u64;
+        if let Err(fault) = self.outgoing.to_come.take(&mut bytes) {
+            self.break_off(&fault);
         }
         self.journal.note_sent(bytes.len());
         self.outgoing.push(bytes);
@@ -330,9 +320,8 @@ impl<'h> Exchange<'h> {
 
     fn complete(&mut self) {
         self.close();
-        if let Some(missing) = self.outgoing.to_come.filter(|&bytes| bytes > 0) {
-            let fault = format!("its body is {missing} bytes shorter than its content-length");
-            self.break_off(&Fault::BadResponse(fault));
+        if let Err(fault) = self.outgoing.to_come.end() {
+            self.break_off(&fault);
         }
     }
 

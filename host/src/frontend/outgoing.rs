@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
+use crate::cgi::ToCome;
 use crate::message::{Journal, Pieces, Portion, Pot};
 
 /// How many pieces there may be before small ones are copied together: most
@@ -27,8 +28,7 @@ static HELD: LazyLock<Arc<Pot>> = LazyLock::new(|| Pot::of(HELD_BYTES_ALL));
 /// The part of a response that waits to leave.
 pub(super) struct Outgoing {
     pieces: Pieces,
-    /// How much of the announced length is to come.
-    pub(super) to_come: Option<u64>,
+    pub(super) to_come: ToCome,
     /// What it has beyond the least.
     hold: Portion,
 }
@@ -37,7 +37,7 @@ impl Default for Outgoing {
     fn default() -> Self {
         Self {
             pieces: Pieces::default(),
-            to_come: None,
+            to_come: ToCome::default(),
             hold: HELD.portion(),
         }
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use bytes::BytesMut;
-use fcgi_wasm::{App, Body, Engine, Fault, Handler, Params, Response, Role, cgi};
-use http::header::CONTENT_LENGTH;
+use fcgi_wasm::cgi::{self, ToCome};
+use fcgi_wasm::{App, Body, Engine, Fault, Handler, Params, Response, Role};
 use http_body::Frame;
 use http_body_util::BodyExt;
 
@@ -85,30 +85,20 @@ async fn answer_with(
         while let Some(Ok(_)) = response.body.frame().await {}
         return Ok(fault);
     }
-    let length = response.headers.get(CONTENT_LENGTH);
-    let mut to_come = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let mut to_come = ToCome::of(&response.headers);
     while let Some(frame) = response.body.frame().await {
         let mut bytes = match frame.map(Frame::into_data) {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(_trailers)) => continue,
             Err(fault) => return Ok(Some(fault)),
         };
-        let is_over = to_come.is_some_and(|left| bytes.len() > left);
-        bytes.truncate(to_come.unwrap_or(bytes.len()));
+        let taken = to_come.take(&mut bytes);
         answer.stdout(&bytes)?;
-        to_come = to_come.map(|left| left - bytes.len());
-        if is_over {
-            let complaint = "its body is longer than its content-length; it was cut";
-            return Ok(Some(Fault::BadResponse(complaint.to_owned())));
+        if let Err(fault) = taken {
+            return Ok(Some(fault));
         }
     }
-    Ok(match to_come {
-        Some(missing @ 1..) => {
-            let complaint = format!("its body is {missing} bytes shorter than its content-length");
-            Some(Fault::BadResponse(complaint))
-        }
-        _ => fault,
-    })
+    Ok(to_come.end().err().or(fault))
 }
 
 fn head(role: Role, response: &mut Response, is_head: bool) -> Result<BytesMut, Fault> {
