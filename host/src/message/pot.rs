@@ -21,6 +21,15 @@ struct Held {
     by_tenant: BTreeMap<String, usize>,
 }
 
+impl Held {
+    /// How much more of so much this tenant may have: as much as it leaves free beyond
+    /// what it has. `None` if it has more than is free already.
+    fn left_for(&self, tenant: &str, most: usize) -> Option<usize> {
+        let own = self.by_tenant.get(tenant).copied().unwrap_or_default();
+        (most - self.amount).checked_sub(own)
+    }
+}
+
 /// What one request has of it.
 #[derive(Debug)]
 pub(crate) struct Portion {
@@ -46,9 +55,7 @@ impl Pot {
 
     /// How much more this tenant may have.
     pub(crate) fn left_for(&self, tenant: &str) -> usize {
-        let held = self.lock();
-        let own = held.by_tenant.get(tenant).copied().unwrap_or_default();
-        (self.most - held.amount).saturating_sub(own)
+        self.lock().left_for(tenant, self.most).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -74,12 +81,11 @@ impl Portion {
             tenant.clone_into(&mut self.tenant);
         }
         let mut held = self.pot.lock();
-        let own = held.by_tenant.get(&self.tenant).copied();
-        let own = own.unwrap_or_default() + amount;
-        let may_grow = own <= self.pot.most - held.amount;
+        let left = held.left_for(&self.tenant, self.pot.most);
+        let may_grow = left.is_some_and(|left| amount <= left);
         if may_grow && amount > 0 {
             held.amount += amount;
-            held.by_tenant.insert(self.tenant.clone(), own);
+            *held.by_tenant.entry(self.tenant.clone()).or_default() += amount;
             self.amount += amount;
         }
         may_grow
