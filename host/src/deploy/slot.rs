@@ -246,14 +246,16 @@ impl Place {
     async fn load(self: &Arc<Self>, is_logged: bool) -> Result<Arc<Filling>, String> {
         let name = &self.name;
         let current = self.current.load_full();
-        let stamp = self.source.stamp();
-        let refuse = |error: SetupError| Refusal::new(None, error.to_string(), 0, 0);
-        let stamp = stamp.map_err(|error| self.refuse(refuse(error), is_logged))?;
+        let began = self.shared.now();
+        let refuse = |stamp, error: SetupError| {
+            let refusal = Refusal::new(stamp, error.to_string(), began, self.shared.now());
+            self.refuse(refusal, is_logged)
+        };
+        let stamp = self.source.stamp().map_err(|error| refuse(None, error))?;
         if let Some(current) = current.filter(|current| current.version.stamp == stamp) {
             self.state().refused = None;
             return Ok(current);
         }
-        let began = self.shared.now();
         let refused = self.refused().filter(|refused| refused.holds(began));
         if let Some(refused) = refused.filter(|refused| refused.stamp == Some(stamp)) {
             return Err(refused.reason);
@@ -268,10 +270,7 @@ impl Place {
                     .load_full()
                     .ok_or_else(|| "it was unloaded at once".to_owned())
             }
-            Err(error) => {
-                let (reason, now) = (error.to_string(), self.shared.now());
-                Err(self.refuse(Refusal::new(Some(stamp), reason, began, now), is_logged))
-            }
+            Err(error) => Err(refuse(Some(stamp), error)),
         }
     }
 
