@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::fault;
 use super::limits::Meter;
 use super::reply::Reply;
-use super::stdio::LINE_COST_BYTES;
 use crate::message::{Fault, Journal};
 use crate::policy::Policy;
 
@@ -33,9 +32,7 @@ impl Ending {
             Self::Returned(_) if reply.has_begun() => return reply.finish(),
             Self::Returned(_) => Fault::NoResponse("it set no status and wrote nothing".to_owned()),
         };
-        let lines = fault.log_lines();
-        let bytes = lines.iter().map(|line| line.len() + LINE_COST_BYTES).sum();
-        if !meter.may_log(bytes) {
+        if !meter.may_log_lines(&fault.log_lines()) {
             journal.mute();
         }
         meter.add(began.elapsed());

@@ -21,6 +21,7 @@ use super::guest::Guest;
 use super::long_polls;
 use super::place::Claim;
 use super::slow;
+use super::stdio::LINE_COST_BYTES;
 use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
 
@@ -131,6 +132,14 @@ impl Meter {
     pub(super) fn may_log(&self, bytes: usize) -> bool {
         let customer = self.customer.as_ref();
         customer.is_none_or(|customer| customer.may_log(bytes, &self.journal))
+    }
+
+    /// The same of so many lines, which count for what the log adds to each, too.
+    pub(super) fn may_log_lines(&self, lines: &[impl AsRef<str>]) -> bool {
+        let bytes = lines
+            .iter()
+            .map(|line| line.as_ref().len() + LINE_COST_BYTES);
+        self.may_log(bytes.sum())
     }
 
     /// Adds time that was spent for the guest and not by it.

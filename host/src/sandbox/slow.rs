@@ -6,7 +6,6 @@ use wasmtime::{StoreContextMut, WasmBacktrace};
 use super::fault::write_frames;
 use super::guest::Guest;
 use super::limits::Meter;
-use super::stdio::LINE_COST_BYTES;
 use crate::message::{Stage, printable};
 
 /// The guest computes, and is here. Called at a tick of the engine's clock, so
@@ -43,8 +42,7 @@ fn so_far(meter: &Meter) -> String {
 fn tell(meter: &Meter, text: &str) {
     let request = meter.request();
     let lines: Vec<_> = text.lines().map(printable).collect();
-    let bytes = lines.iter().map(|line| line.len() + LINE_COST_BYTES).sum();
-    if meter.may_log(bytes) {
+    if meter.may_log_lines(&lines) {
         let app = meter.journal().owner().map(tracing::field::display);
         lines
             .iter()

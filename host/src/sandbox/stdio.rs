@@ -123,14 +123,13 @@ impl Log {
         }
         let after = left.saturating_sub(cost);
         self.bytes_left.store(after, Ordering::Relaxed);
+        let app = self.journal.owner().map(tracing::field::display);
         if after > 0 {
-            let app = self.journal.owner().map(tracing::field::display);
             tracing::info!(target: "guest", request, app, "{line}");
             self.journal.quote(line);
         } else {
             self.journal.note_dropped_line();
             let note = "the application's further output is dropped: it is over the limit";
-            let app = self.journal.owner().map(tracing::field::display);
             tracing::warn!(target: "guest", request, app, "{note}");
             self.journal
                 .say(&format!("fcgi-wasm: request {request}: {note}"));
