@@ -2,7 +2,7 @@
 //! failed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use super::format::time;
@@ -159,17 +159,14 @@ impl Log {
 
     /// Nobody writes them at present: the tenant is told when that is over.
     fn note_dropped(&self, tenant: &str, lines: u64) {
-        let allowances = self.allowances.lock();
-        let mut allowances = allowances.unwrap_or_else(PoisonError::into_inner);
-        if let Some(allowance) = allowances.get_mut(tenant) {
+        if let Some(allowance) = self.allowances().get_mut(tenant) {
             allowance.dropped += lines;
         }
     }
 
     /// How many lines of this tenant were dropped before, if it may write so much now.
     fn spend(&self, tenant: &str, bytes: u64) -> Option<u64> {
-        let allowances = self.allowances.lock();
-        let mut allowances = allowances.unwrap_or_else(PoisonError::into_inner);
+        let mut allowances = self.allowances();
         if !allowances.contains_key(tenant) {
             if allowances.len() >= TENANTS_MAX {
                 allowances.retain(|_, allowance| !allowance.is_whole(self.rate));
@@ -177,6 +174,12 @@ impl Log {
             allowances.insert(tenant.to_owned(), Allowance::whole(self.rate));
         }
         allowances.get_mut(tenant)?.spend(bytes, self.rate)
+    }
+
+    fn allowances(&self) -> MutexGuard<'_, HashMap<String, Allowance>> {
+        self.allowances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn give_way() {
 }
 
 /// Lets others have this thread's processor, if it worked for long.
-pub(super) fn let_others() {
+fn let_others() {
     let began = STRETCH_BEGAN.get();
     if began.is_none_or(|began| began.elapsed() >= STRETCH) {
         yield_now();
