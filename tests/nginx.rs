@@ -181,7 +181,9 @@ fn the_first_bytes_come_before_the_guest_has_finished() -> Outcome {
 fn a_gigabyte_passes_each_way_in_bounded_memory() -> Outcome {
     const GIB: u64 = 1 << 30;
     for app in ["naughty", "naughty-http"] {
-        let program = Program::serve(&guest(app)?, &["--cpu-time", "60s"]);
+        // A busy machine takes minutes for it.
+        let limits = ["--cpu-time", "10m", "--timeout", "10m"];
+        let program = Program::serve(&guest(app)?, &limits);
         let nginx = Nginx::start(&program.socket(), "", ROOT)?;
         let hello = nginx.connect().get("/hello");
         assert_eq!(hello.head.status, 200);
@@ -194,7 +196,8 @@ fn a_gigabyte_passes_each_way_in_bounded_memory() -> Outcome {
         while let Some(chunk) = client.chunk().filter(|chunk| !chunk.is_empty()) {
             bytes += chunk.len() as u64;
         }
-        assert_eq!(bytes, GIB);
+        let (log, errors) = (program.log(), nginx.error_log());
+        assert_eq!(bytes, GIB, "{app}: {log}\n{errors}");
 
         let mut client = nginx.connect();
         client.send(&format!(
