@@ -46,7 +46,9 @@ const PARTS: &[Part] = &[
     pure("http-0.3", || hello("hello-http3")),
     pure("cgi", || hello("hello-cgi")),
     pure("flask", || foreign("flask", "python")),
-    pure("javascript-fetch", || foreign("hono", "javascript")),
+    pure("javascript-fetch", || {
+        foreign("javascript-fetch", "javascript")
+    }),
     pure("go", || foreign("go", "go")),
     stream("down-handler", || Ok(down(Arc::new(handler::handle)))),
     stream("down-native", || Ok(down(app("naughty")?))),

@@ -178,22 +178,14 @@ pub(crate) fn hello(guest: &str) -> Result<Repeat, String> {
     Ok(repeat(app(guest)?))
 }
 
-/// The first page of an example in another language.
+/// What the smallest program in another language says to `/hello`.
 pub(crate) fn foreign(name: &str, test: &str) -> Result<Repeat, String> {
-    let app = load(&foreign_guest(name, test)?)?;
-    let question = Question {
-        path: "/".to_owned(),
-        ..Question::hello("")
-    };
-    Ok(asked(app, &question))
+    Ok(repeat(load(&foreign_guest(name, test)?)?))
 }
 
 /// One request after the other.
 pub(crate) fn repeat<H: Handler>(handler: Arc<H>) -> Repeat {
-    asked(handler, &Question::hello(""))
-}
-
-fn asked<H: Handler>(handler: Arc<H>, question: &Question) -> Repeat {
+    let question = Question::hello("");
     let (runtime, params): (_, Params) = (runtime(), question.params().into_iter().collect());
     Box::new(move |count| {
         runtime.block_on(async {
