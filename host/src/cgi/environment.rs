@@ -1,19 +1,23 @@
 //! The environment of a CGI program (RFC 3875 §4.1).
 
+use std::cmp::Ordering;
+
+use memchr::memchr2;
+
 use super::headers::{PARAM_PREFIX, is_client_header, request_headers};
 use super::request::content_length;
 use crate::message::{Params, lossy};
 
 /// Variables of the web server's own process that some pass on, and that would
 /// mean something else to the program.
-const FOREIGN: &[&str] = &[
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "HOME",
-    "PWD",
-    "SHLVL",
-    "_",
+const FOREIGN: &[&[u8]] = &[
+    b"PATH",
+    b"LD_LIBRARY_PATH",
+    b"LD_PRELOAD",
+    b"HOME",
+    b"PWD",
+    b"SHLVL",
+    b"_",
 ];
 
 /// What a program expects to be there in any case (§4.1: `GATEWAY_INTERFACE`,
@@ -42,12 +46,8 @@ const ALWAYS: &[(&str, &str)] = &[
 pub fn environment(params: &Params) -> Vec<(String, String)> {
     let mut variables: Vec<(String, String)> = Vec::with_capacity(48);
     for (name, value) in params.iter() {
-        if is_client_header(name) {
-            continue;
-        }
-        let name = lossy(name);
-        if is_variable(&name) && !FOREIGN.contains(&name.as_ref()) {
-            variables.push((name.into_owned(), lossy(value).into_owned()));
+        if !is_client_header(name) && is_variable(name) && !FOREIGN.contains(&name) {
+            variables.push((lossy(name).into_owned(), lossy(value).into_owned()));
         }
     }
     let media_type = params.get("CONTENT_TYPE").unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
         }
     }
     // Stable, so that those of a name are in their order still.
-    variables.sort_by(|(one, _), (other, _)| one.cmp(other));
+    variables.sort_by(|(one, _), (other, _)| order(one, other));
     variables.dedup_by(|later, earlier| {
         let is_same = later.0 == earlier.0;
         if is_same && later.0.starts_with(PARAM_PREFIX) {
@@ -75,26 +75,30 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
         is_same
     });
     for (name, value) in ALWAYS {
-        if let Err(place) = variables.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+        if let Err(place) = variables.binary_search_by(|(known, _)| order(known, name)) {
             variables.insert(place, ((*name).to_owned(), (*value).to_owned()));
         }
     }
     variables
 }
 
-/// What the variable of a header field is called (§4.1.18).
-fn header_variable(name: &str) -> String {
-    let mut variable = String::with_capacity(PARAM_PREFIX.len() + name.len());
-    variable.push_str(PARAM_PREFIX);
-    variable.extend(name.chars().map(|character| match character {
-        '-' => '_',
-        other => other.to_ascii_uppercase(),
-    }));
-    variable
+/// Any order will do; most names differ in their lengths.
+fn order(one: &str, other: &str) -> Ordering {
+    (one.len(), one).cmp(&(other.len(), other))
 }
 
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
+/// What the variable of a header field is called (§4.1.18).
+fn header_variable(name: &str) -> String {
+    let name = name.bytes().map(|byte| match byte {
+        b'-' => b'_',
+        other => other.to_ascii_uppercase(),
+    });
+    let variable = PARAM_PREFIX.bytes().chain(name).collect();
+    String::from_utf8(variable).unwrap_or_default()
+}
+
+fn is_variable(name: &[u8]) -> bool {
+    !name.is_empty() && memchr2(b'=', 0, name).is_none()
 }
 
 #[cfg(test)]
