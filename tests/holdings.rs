@@ -21,6 +21,7 @@ tests![
     a_stream_without_its_file_counts,
     files_of_a_module_are_limited,
     handles_count_as_memory,
+    what_only_the_host_holds_counts_as_memory,
     a_request_that_is_not_sent_is_small,
     a_call_that_goes_on_beside_others_hands_over_little,
     who_keeps_threads_waiting_is_refused,
@@ -109,9 +110,9 @@ fn files_of_a_module_are_limited() -> Outcome {
 fn a_call_that_goes_on_beside_others_hands_over_little() -> Outcome {
     let (_folder, policy) = folder();
     let two = Two::serve("naughty-http3", Budget::strict(), policy)?;
-    let answer = two.ask(NOISY, "/long-name/1000000");
+    let answer = two.ask(NOISY, "/long-name/100000");
     assert_eq!(answer.text(), "Err(ErrorCode::NameTooLong)\n");
-    let answer = two.ask(NOISY, "/long-name/1100000");
+    let answer = two.ask(NOISY, "/long-name/140000");
     assert_eq!(answer.status(), 502, "{answer:?}");
     let log = answer.log();
     assert!(log.contains("too much data is being copied"), "{log}");
@@ -161,10 +162,30 @@ fn handles_count_as_memory() -> Outcome {
     Ok(())
 }
 
+fn what_only_the_host_holds_counts_as_memory() -> Outcome {
+    let too_many = "no free keys";
+    let too_large = "calls, streams and futures count as";
+    for (memory, path, few, many, reason) in [
+        (1024, "pipes", 20, 3000, too_many),
+        (1024, "response-chain", 20, 3000, too_many),
+        (32, "pipes", 20, 900, too_large),
+        (32, "unread-errors", 20, 900, too_large),
+    ] {
+        let policy = Policy::strict().memory_max(memory * MIB);
+        let two = Two::serve("naughty-http3", Budget::strict(), policy)?;
+        let answer = two.ask(NOISY, &format!("/{path}/{few}"));
+        assert_eq!(answer.status(), 200, "{path}: {answer:?}");
+        let answer = two.ask(NOISY, &format!("/{path}/{many}"));
+        assert_eq!(answer.status(), 502, "{path}: {answer:?}");
+        assert!(answer.log().contains(reason), "{path}: {}", answer.log());
+    }
+    Ok(())
+}
+
 fn a_request_that_is_not_sent_is_small() -> Outcome {
-    for guest in ["naughty-http", "naughty-http3"] {
+    for (guest, large) in [("naughty-http", 1_000_000), ("naughty-http3", 100_000)] {
         let two = Two::serve(guest, Budget::strict(), Policy::strict())?;
-        for (bytes, taken) in [(1000, 50), (1_000_000, 0)] {
+        for (bytes, taken) in [(1000, 50), (large, 0)] {
             let answer = two.ask(NOISY, &format!("/keep-requests/{bytes}"));
             let expected = format!("{taken} methods, {taken} authorities\n");
             assert_eq!(answer.text(), expected, "{guest}");

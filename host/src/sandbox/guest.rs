@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::Semaphore;
-use wasmtime::Store;
 use wasmtime::component::ResourceTable;
+use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
@@ -34,10 +34,19 @@ pub(super) const HANDLES_MAX: usize = 1000;
 /// The most that one set of HTTP fields may have, bytes in our memory.
 const FIELDS_BYTES_MAX: usize = 64 * 1024;
 
-/// How much one call of a WASI 0.3 guest hands over, bytes: as much as WASI lets it
-/// write at once. It may have hundreds of calls under way, of each of which we hold
-/// a copy, while it has room for the next one where the last one's was.
-const CONCURRENT_CALL_BYTES_MAX: usize = 1024 * 1024;
+/// How much one call of a WASI 0.3 guest hands over, bytes: what a set of fields may
+/// have, and its places in a list. It may have hundreds of calls under way, and
+/// errors that nobody has read, of each of which we hold a copy, while it has room
+/// for the next one where the last one's was.
+const CONCURRENT_CALL_BYTES_MAX: usize = 128 * 1024;
+
+/// How much of that a WASI 0.3 guest may write to a stream of WASI 0.2 at once, bytes.
+pub(super) const CONCURRENT_WRITE_BYTES_MAX: usize = CONCURRENT_CALL_BYTES_MAX / 2;
+
+/// The most that wasmtime holds for the calls, streams and futures of a WASI 0.3
+/// guest, also for those that the guest has no handle for because both ends are the
+/// host's. Such a stream is three of these, and has 9 KB.
+const CONCURRENT_ENTRIES_MAX: usize = 4 * HANDLES_MAX;
 
 /// What a param is called that is a setting: this, and the setting's name. Only
 /// the web server can send it, because a client's fields are called HTTP_….
@@ -98,6 +107,9 @@ impl Sandbox {
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_max_component_handles(HANDLES_MAX);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(CONCURRENT_ENTRIES_MAX);
+        }
         store.set_hostcall_fuel(match flavour {
             // What its one call hands over lies in the guest's memory, so it is no
             // more than that; as our values it takes as much again.
@@ -139,6 +151,18 @@ pub(super) struct Guest {
 }
 
 impl Guest {
+    /// Counts what it has under way as memory. An error if that is too much.
+    pub(super) fn count_concurrent(store: &mut StoreContextMut<'_, Self>) -> wasmtime::Result<()> {
+        let Some(table) = store.concurrent_resource_table() else {
+            return Ok(());
+        };
+        let entries = table.iter_mut().count();
+        let Self {
+            holdings, memory, ..
+        } = store.data_mut();
+        holdings.count_concurrent(entries as u64, memory)
+    }
+
     /// What its instance is to see as a program, instead of nothing.
     pub(super) fn set_program(&mut self, program: Program, variables: Vec<(String, String)>) {
         self.program = Some(program);

@@ -35,6 +35,12 @@ const HANDLES_FREE: u64 = 16;
 /// large header fields may be, and what waits in a stream.
 const HANDLE_BYTES: u64 = 64 * 1024;
 
+/// How much of the instance's memory each thing counts as that a guest of WASI 0.3 has
+/// under way, bytes; and how many it has for nothing. An error that nobody reads
+/// is three of them, and what one call hands over.
+const CONCURRENT_BYTES: u64 = 32 * 1024;
+const CONCURRENT_FREE: u64 = 64;
+
 /// Which part of the process's descriptors all guests together may hold. The
 /// rest is for connections, logs and files of ours.
 const GUESTS_PART: u64 = 2;
@@ -51,6 +57,8 @@ pub(super) struct Holdings {
     claimed: u64,
     /// For its handles, at the time when it had most of them.
     memory_bytes: u64,
+    /// The same for what it has under way.
+    concurrent_bytes: u64,
     calls_unseen: u32,
     /// The files that a guest of WASI 0.3 was seen with, by their addresses: it
     /// may drop one and keep its stream, which is in no table.
@@ -65,6 +73,7 @@ impl Holdings {
             meter,
             claimed: 0,
             memory_bytes: 0,
+            concurrent_bytes: 0,
             calls_unseen: 0,
             files: (flavour == Flavour::Concurrent).then(HashMap::new),
             connects: Arc::default(),
@@ -152,17 +161,50 @@ impl Holdings {
     fn claim_memory(&mut self, handles: u64, memory: &mut MemoryLimit) -> bool {
         let bytes = handles.saturating_sub(HANDLES_FREE) * HANDLE_BYTES;
         let more = bytes.saturating_sub(self.memory_bytes);
-        if more > 0 && !memory.grow(more) {
-            let fault = self.meter.memory_fault().cloned();
-            let fault = fault.unwrap_or_else(|| Fault::OutOfMemory {
-                bytes_max: memory.bytes_max,
-                cause: format!("its {handles} handles count as {HANDLE_BYTES} bytes each"),
-            });
-            self.meter.condemned.get_or_init(|| fault);
-            return false;
-        }
         self.memory_bytes += more;
-        true
+        self.grow(more, memory, || {
+            format!("its {handles} handles count as {HANDLE_BYTES} bytes each")
+        })
+    }
+
+    /// Claims what so many things may take that a guest of WASI 0.3 has under way.
+    pub(super) fn count_concurrent(
+        &mut self,
+        entries: u64,
+        memory: &mut MemoryLimit,
+    ) -> wasmtime::Result<()> {
+        let bytes = entries.saturating_sub(CONCURRENT_FREE) * CONCURRENT_BYTES;
+        let more = bytes.saturating_sub(self.concurrent_bytes);
+        self.concurrent_bytes += more;
+        let may_have = self.grow(more, memory, || {
+            format!(
+                "its {entries} calls, streams and futures count as {CONCURRENT_BYTES} bytes each"
+            )
+        });
+        match may_have {
+            true => Ok(()),
+            false => wasmtime::bail!("it has too much under way"),
+        }
+    }
+
+    /// Claims so much more of the instance's memory. Whether it may have it; else it
+    /// is condemned.
+    fn grow(
+        &mut self,
+        bytes: u64,
+        memory: &mut MemoryLimit,
+        cause: impl FnOnce() -> String,
+    ) -> bool {
+        if bytes == 0 || memory.grow(bytes) {
+            return true;
+        }
+        let fault = self.meter.memory_fault().cloned();
+        let fault = fault.unwrap_or_else(|| Fault::OutOfMemory {
+            bytes_max: memory.bytes_max,
+            cause: cause(),
+        });
+        self.meter.condemned.get_or_init(|| fault);
+        false
     }
 
     /// Keeps an eye on the files in this table when the instance goes: something

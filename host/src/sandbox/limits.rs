@@ -276,7 +276,8 @@ impl Meter {
         mut slow: Option<Duration>,
     ) {
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |store| {
+        store.epoch_deadline_callback(move |mut store| {
+            Guest::count_concurrent(&mut store)?;
             self.publish();
             self.charge();
             if self.spent_by_now() > time_max {

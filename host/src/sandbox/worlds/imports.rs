@@ -1,10 +1,14 @@
 //! What guests may import, whatever their world.
 
+use wasmtime::component::Resource;
 use wasmtime::{StoreContextMut, component};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi::p2::bindings::io::streams::{Host as _, HostOutputStream as _};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::native_imports;
-use crate::sandbox::guest::Guest;
+use crate::sandbox::guest::{CONCURRENT_WRITE_BYTES_MAX, Guest};
 use crate::sandbox::outbound::parts;
 use crate::sandbox::runtime::Flavour;
 use crate::sandbox::{folders, logging, names, waits};
@@ -33,6 +37,9 @@ pub(in crate::sandbox) fn link(
     parts::link(&mut linker, flavour)?;
     waits::link(&mut linker, flavour)?;
     link_environment(&mut linker, flavour)?;
+    if flavour == Flavour::Concurrent {
+        link_check_write(&mut linker)?;
+    }
     linker.allow_shadowing(false);
     logging::link(&mut linker)?;
     native_imports::link(&mut linker)?;
@@ -56,6 +63,20 @@ fn link_environment(
         )?;
     }
     Ok(())
+}
+
+/// What a stream takes at once of a guest that hands over no more in one call.
+fn link_check_write(linker: &mut component::Linker<Guest>) -> wasmtime::Result<()> {
+    linker.instance("wasi:io/streams@0.2.12")?.func_wrap(
+        "[method]output-stream.check-write",
+        |mut store: StoreContextMut<Guest>, (stream,): (Resource<DynOutputStream>,)| {
+            let table = store.data_mut().ctx().table;
+            Ok((match table.check_write(stream) {
+                Ok(bytes) => Ok(bytes.min(CONCURRENT_WRITE_BYTES_MAX as u64)),
+                Err(error) => Err(table.convert_stream_error(error)?),
+            },))
+        },
+    )
 }
 
 /// All imports that modules are given.

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod folders;
+mod held;
 mod outbound;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -91,6 +92,9 @@ impl wasip3::exports::http::handler::Guest for App {
                     body.write(b"12345").await;
                 })
             }
+            "pipes" => text(200, &held::pipes(number).await),
+            "response-chain" => text(200, &held::chain(number).await),
+            "unread-errors" => text(200, &held::errors(number).await),
             "echo" => bodies::echo(request),
             "upload" => bodies::upload(request).await,
             "swallow" => bodies::swallow(request).await,
