@@ -27,6 +27,7 @@ tests![
     a_long_compile_delays_nobody_else,
     a_crash_of_the_compiler_is_a_refusal,
     components_that_wait_leave_stacks_for_others,
+    a_result_that_is_none_is_the_guests_fault,
 ];
 
 fn program() -> Compiler {
@@ -281,5 +282,32 @@ fn components_that_wait_leave_stacks_for_others() -> Outcome {
     waiting.send(&record(GET_VALUES, 0, &[]));
     let next = waiting.read_record().expect("values");
     assert_eq!(next.kind, GET_VALUES_RESULT);
+    Ok(())
+}
+
+/// Its reason is no UTF-8.
+const BABBLER: &str = r#"
+    (component
+        (core module $app
+            (memory (export "memory") 1)
+            (func (export "handle") (result i32)
+                (i32.store8 (i32.const 0) (i32.const 1))
+                (i32.store (i32.const 4) (i32.const 16))
+                (i32.store (i32.const 8) (i32.const 1))
+                (i32.store8 (i32.const 16) (i32.const 255))
+                (i32.const 0)))
+        (core instance $app (instantiate $app))
+        (func $handle (result (result (error string)))
+            (canon lift (core func $app "handle") (memory (core memory $app "memory"))))
+        (instance (export "fcgi-wasm:app/handler@0.1.0")
+            (export "handle" (func $handle))))"#;
+
+fn a_result_that_is_none_is_the_guests_fault() -> Outcome {
+    let (_folder, path) = file(BABBLER);
+    let app = load(&engine(None), &path).expect("an application");
+    let answer = Local::serve(app).ask(1, &get(1, "/", false));
+    assert_eq!(answer.status(), 502, "{answer:?}");
+    let log = answer.log();
+    assert!(log.contains("crashed: invalid utf-8"), "{log}");
     Ok(())
 }

@@ -42,6 +42,16 @@ pub(super) fn beginning(reason: fmt::Arguments<'_>) -> String {
     write_beginning(reason, REASON_BYTES_MAX)
 }
 
+/// What is said of an error that came before the guest had done anything.
+#[derive(Debug)]
+pub(super) struct NotMade;
+
+impl fmt::Display for NotMade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its instance can not be made")
+    }
+}
+
 /// Whether the guest ended itself by `exit(0)`, which is no fault.
 pub(super) fn is_clean_exit(error: &Error) -> bool {
     matches!(error.downcast_ref(), Some(I32Exit(0)))
@@ -66,8 +76,8 @@ pub(super) fn name(error: &Error, meter: &Meter, policy: &Policy) -> Fault {
         return Fault::Failed(reason.clone());
     }
     let is_of_guest = error.is::<Trap>() || error.is::<WasmBacktrace>();
-    if !is_of_guest && !meter.was_refused_memory() {
-        return Fault::Internal(format!("its instance can not be made: {error:#}"));
+    if error.is::<NotMade>() && !is_of_guest && !meter.was_refused_memory() {
+        return Fault::Internal(format!("{error:#}"));
     }
     let cause = describe(error);
     if let Some(fault) = meter.memory_fault() {

@@ -4,11 +4,13 @@ use std::future::poll_fn;
 
 use wasmtime::Result;
 use wasmtime::component::Accessor;
+use wasmtime::error::Context as _;
 use wasmtime_wasi::p3::bindings::CommandPre;
 
 use super::program::{Ending, enter, run};
 use super::{World, bell};
 use crate::message::{BoxFuture, Request};
+use crate::sandbox::fault::NotMade;
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::load::Loaded;
 use crate::sandbox::reply::Reply;
@@ -30,7 +32,11 @@ impl World for Command03 {
         Box::pin(async move {
             let (mut store, output) = enter(sandbox, self.0.engine(), request, &reply).await;
             let work = async {
-                let command = self.0.instantiate_async(&mut store).await?;
+                let command = self
+                    .0
+                    .instantiate_async(&mut store)
+                    .await
+                    .context(NotMade)?;
                 let main = async |accessor: &Accessor<Guest>| -> Result<Ending> {
                     let ran = command.wasi_cli_run().call_run(accessor).await?;
                     // Its output may still be on its way to the host.

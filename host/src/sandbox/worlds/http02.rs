@@ -8,6 +8,7 @@ use http::Method;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use wasmtime::Result;
+use wasmtime::error::Context as _;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
@@ -17,7 +18,7 @@ use super::pump::{Pump, Step};
 use super::{World, bell};
 use crate::cgi;
 use crate::message::{Body, BoxFuture, Fault, Request};
-use crate::sandbox::fault::{beginning, is_clean_exit};
+use crate::sandbox::fault::{NotMade, beginning, is_clean_exit};
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::incoming::to_wasi;
 use crate::sandbox::load::Loaded;
@@ -56,7 +57,11 @@ impl World for Http02 {
             let mut view = store.data_mut().http();
             let incoming = view.new_incoming_request(scheme, incoming)?;
             let outparam = view.new_response_outparam(sender)?;
-            let proxy = self.0.instantiate_async(&mut store).await?;
+            let proxy = self
+                .0
+                .instantiate_async(&mut store)
+                .await
+                .context(NotMade)?;
             let mut response = Response::Awaited(answer, reply.clone(), method);
 
             let ending = {

@@ -6,6 +6,7 @@ use std::task::Poll;
 use http_body_util::BodyExt;
 use wasmtime::Result;
 use wasmtime::component::Accessor;
+use wasmtime::error::Context as _;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p3::Request as WasiRequest;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -14,7 +15,7 @@ use super::pump::{Pump, Step};
 use super::{World, bell};
 use crate::cgi;
 use crate::message::{Body, BoxFuture, Request};
-use crate::sandbox::fault::Failed;
+use crate::sandbox::fault::{Failed, NotMade};
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::incoming::to_wasi;
 use crate::sandbox::load::Loaded;
@@ -46,7 +47,11 @@ impl World for Http03 {
             let method = incoming.method().clone();
             let mut store = sandbox.enter(self.0.engine(), request.params, Body::default(), None);
             let (incoming, sent) = WasiRequest::from_http(store.data_mut().http().hooks, incoming);
-            let service = self.0.instantiate_async(&mut store).await?;
+            let service = self
+                .0
+                .instantiate_async(&mut store)
+                .await
+                .context(NotMade)?;
             let answer = reply.clone();
             let run = async |accessor: &Accessor<Guest>| -> Result<()> {
                 let response = match service.handle(accessor, incoming).await? {

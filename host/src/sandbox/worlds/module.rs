@@ -2,11 +2,13 @@
 //! as it is. wasmtime's adapter to components breaks some: a stock Go program
 //! traps in it.
 
+use wasmtime::error::Context as _;
 use wasmtime::{InstancePre, Result};
 
 use super::World;
 use super::program::{Ending, enter, run};
 use crate::message::{BoxFuture, Request};
+use crate::sandbox::fault::NotMade;
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::load::Loaded;
 use crate::sandbox::reply::Reply;
@@ -29,7 +31,11 @@ impl World for Module01 {
             let (mut store, output) =
                 enter(sandbox, self.0.module().engine(), request, &reply).await;
             let work = async {
-                let instance = self.0.instantiate_async(&mut store).await?;
+                let instance = self
+                    .0
+                    .instantiate_async(&mut store)
+                    .await
+                    .context(NotMade)?;
                 let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
                 start.call_async(&mut store, ()).await?;
                 Ok(Ending::Success)

@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, ComponentType, InstancePre, Lift,
 };
+use wasmtime::error::Context as _;
 use wasmtime::{Result, Store};
 
 use super::World;
 use super::native_imports::Fields;
 use crate::message::{BoxFuture, Params, Request, Role};
-use crate::sandbox::fault::Failed;
+use crate::sandbox::fault::{Failed, NotMade};
 use crate::sandbox::guest::{Guest, Sandbox};
 use crate::sandbox::incoming::Incoming;
 use crate::sandbox::load::Loaded;
@@ -81,7 +82,11 @@ impl Native {
         let Some(function) = self.function(role) else {
             wasmtime::bail!("it does not serve as {role}");
         };
-        let instance = self.instance.instantiate_async(&mut *store).await?;
+        let instance = self
+            .instance
+            .instantiate_async(&mut *store)
+            .await
+            .context(NotMade)?;
         let function = instance.get_typed_func::<(), (R,)>(&mut *store, function)?;
         let (result,) = function.call_async(&mut *store, ()).await?;
         Ok(result)
