@@ -113,11 +113,11 @@ impl Report {
         if let Some(unsaid) = self.is_news(fault) {
             let besides = besides(unsaid);
             // The backtrace in lines of its own: logs are made of lines.
-            let app = self.journal.owner().map(tracing::field::display);
+            let app = self.journal.app();
             tracing::warn!(request, app, ?method, ?path, %peer, status, ms, "{cause}{besides}");
             details
                 .iter()
-                .for_each(|line| tracing::warn!(request, "{line}"));
+                .for_each(|line| tracing::warn!(request, app, "{line}"));
         } else {
             tracing::debug!(request, ?method, ?path, %peer, status, ms, "{cause}");
         }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tracing::field::{DisplayValue, display};
+
 use super::Fault;
 use super::observer::{Observer, Observers};
 use super::pot::Pot;
@@ -154,6 +156,11 @@ impl Journal {
     /// Whose request it is, if that is known.
     pub fn owner(&self) -> Option<&Arc<Owner>> {
         self.owner.get()
+    }
+
+    /// The same, as the field of a line in the log.
+    pub(crate) fn app(&self) -> Option<DisplayValue<&Arc<Owner>>> {
+        self.owner().map(display)
     }
 
     /// Keeps the request's failure out of the server's log: it is no news, or

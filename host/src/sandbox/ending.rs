@@ -52,7 +52,7 @@ fn late_fault(fault: &Fault, journal: &Journal) {
         cause.insert_str(0, "after its answer was complete: ");
     }
     if !journal.is_muted() {
-        let app = journal.owner().map(tracing::field::display);
+        let app = journal.app();
         lines
             .iter()
             .for_each(|line| tracing::warn!(request, app, "{line}"));

@@ -121,7 +121,7 @@ pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
 pub(super) fn tell(journal: &Journal, customer: Option<&Customer>, hint: &str) {
     let request = journal.number();
     if customer.is_none_or(|customer| customer.may_log(hint.len(), journal)) {
-        let app = journal.owner().map(tracing::field::display);
+        let app = journal.app();
         tracing::warn!(request, app, "{hint}");
     }
     journal.say(&format!("fcgi-wasm: request {request}: {hint}"));

@@ -43,7 +43,7 @@ fn tell(meter: &Meter, text: &str) {
     let request = meter.request();
     let lines: Vec<_> = text.lines().map(printable).collect();
     if meter.may_log_lines(&lines) {
-        let app = meter.journal().owner().map(tracing::field::display);
+        let app = meter.journal().app();
         lines
             .iter()
             .for_each(|line| tracing::warn!(request, app, "{line}"));

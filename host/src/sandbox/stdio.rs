@@ -123,7 +123,7 @@ impl Log {
         }
         let after = left.saturating_sub(cost);
         self.bytes_left.store(after, Ordering::Relaxed);
-        let app = self.journal.owner().map(tracing::field::display);
+        let app = self.journal.app();
         if after > 0 {
             tracing::info!(target: "guest", request, app, "{line}");
             self.journal.quote(line);
