@@ -22,6 +22,7 @@ tests![
     files_of_a_module_are_limited,
     handles_count_as_memory,
     what_only_the_host_holds_counts_as_memory,
+    what_the_host_does_for_a_guest_takes_its_time,
     a_request_that_is_not_sent_is_small,
     a_call_that_goes_on_beside_others_hands_over_little,
     who_keeps_threads_waiting_is_refused,
@@ -179,6 +180,18 @@ fn what_only_the_host_holds_counts_as_memory() -> Outcome {
         assert_eq!(answer.status(), 502, "{path}: {answer:?}");
         assert!(answer.log().contains(reason), "{path}: {}", answer.log());
     }
+    Ok(())
+}
+
+fn what_the_host_does_for_a_guest_takes_its_time() -> Outcome {
+    let (folder, policy) = folder();
+    let file = File::options().write(true).open(folder.path().join("file"));
+    file.and_then(|file| file.set_len(1 << 40)).expect("larger");
+    let policy = policy.cpu_time_max(Duration::from_millis(200));
+    let two = Two::serve("naughty-http3", Budget::strict(), policy)?;
+    let answer = two.ask(NOISY, "/log-file");
+    assert_eq!(answer.status(), 504, "{answer:?}");
+    assert!(answer.log().contains("--cpu-time"), "{}", answer.log());
     Ok(())
 }
 

@@ -317,6 +317,11 @@ impl Deployment {
             if let Some(fault) = meter.condemned.get() {
                 return Poll::Ready(Ending::Ended(fault.clone()));
             }
+            // What the host does for it is not interrupted by the clock of guests.
+            if meter.spent_by_now() > policy.cpu_time_max {
+                let fault = Fault::OutOfCpu(policy.cpu_time_max);
+                return Poll::Ready(Ending::Ended(fault));
+            }
             if answered_at.is_none() && reply.is_over() {
                 answered_at = Some(meter.elapsed().0);
                 let left = self.policy.after_answer_max;

@@ -305,7 +305,7 @@ impl Meter {
     }
 
     /// The time up to now: that of polls in the past, and of the present one.
-    fn spent_by_now(&self) -> Duration {
+    pub(super) fn spent_by_now(&self) -> Duration {
         Duration::from_nanos(self.spent.load(Relaxed)) + self.polled_for()
     }
 

@@ -26,6 +26,19 @@ pub(crate) async fn files(count: u64) -> String {
     format!("{} files\n", streams.len())
 }
 
+/// Has the host copy a file to the log, and waits.
+pub(crate) async fn log_file() -> String {
+    let folders = get_directories();
+    let (folder, _) = folders.first().unwrap();
+    let (flags, none) = (DescriptorFlags::READ, OpenFlags::empty());
+    let opened = folder.open_at(PathFlags::empty(), "file".to_owned(), none, flags);
+    let (content, _) = opened.await.unwrap().read_via_stream(0);
+    format!(
+        "{:?}\n",
+        wasip3::cli::stderr::write_via_stream(content).await
+    )
+}
+
 /// What comes of opening a file whose name has so many bytes.
 pub(crate) async fn long_name(bytes: usize) -> String {
     let folders = get_directories();

@@ -80,6 +80,7 @@ impl wasip3::exports::http::handler::Guest for App {
             "send-back" => text(200, &outbound::send_back(rest).await),
             "keep-requests" => text(200, &outbound::keep(number as usize)),
             "files" => text(200, &folders::files(number).await),
+            "log-file" => text(200, &folders::log_file().await),
             "long-name" => text(200, &folders::long_name(number as usize).await),
             "kinds" => text(200, &folders::kinds().await),
             "list" => text(200, &folders::list().await),
