@@ -28,18 +28,23 @@ use crate::message::Fault;
 /// cost as much as the call.
 const CALLS_UNSEEN_MAX: u32 = 16;
 
-/// How many handles an instance has for nothing. C libraries need some ten.
-const HANDLES_FREE: u64 = 16;
+/// C libraries need some ten handles. 64 KiB are how large header fields may be, and
+/// what waits in a stream.
+const HANDLES: AsMemory = AsMemory {
+    name: "handles",
+    free: 16,
+    bytes_each: 64 * 1024,
+    claimed: 0,
+};
 
-/// How much of the instance's memory each other one counts as, bytes: that is how
-/// large header fields may be, and what waits in a stream.
-const HANDLE_BYTES: u64 = 64 * 1024;
-
-/// How much of the instance's memory each thing counts as that a guest of WASI 0.3 has
-/// under way, bytes; and how many it has for nothing. An error that nobody reads
-/// is three of them, and what one call hands over.
-const CONCURRENT_BYTES: u64 = 32 * 1024;
-const CONCURRENT_FREE: u64 = 64;
+/// What a guest of WASI 0.3 has under way. An error that nobody reads is three of
+/// these, and what one call hands over.
+const CONCURRENT: AsMemory = AsMemory {
+    name: "calls, streams and futures",
+    free: 64,
+    bytes_each: 32 * 1024,
+    claimed: 0,
+};
 
 /// Which part of the process's descriptors all guests together may hold. The
 /// rest is for connections, logs and files of ours.
@@ -51,14 +56,48 @@ pub(super) fn descriptors_of_guests() -> u64 {
     most.map_or(u64::MAX, |most| most / GUESTS_PART)
 }
 
+/// Things of ours that count as memory of the instance that has them.
+struct AsMemory {
+    name: &'static str,
+    /// How many it has for nothing.
+    free: u64,
+    /// How much each other one counts as, bytes.
+    bytes_each: u64,
+    /// For as many as there were when there were most, bytes.
+    claimed: u64,
+}
+
+impl AsMemory {
+    /// Claims what so many may take. Whether the instance may have it; else it is
+    /// condemned.
+    fn claim(&mut self, count: u64, memory: &mut MemoryLimit, meter: &Meter) -> bool {
+        let Self {
+            name,
+            free,
+            bytes_each,
+            claimed,
+        } = *self;
+        let more = (count.saturating_sub(free) * bytes_each).saturating_sub(claimed);
+        if more > 0 && !memory.grow(more) {
+            let fault = meter.memory_fault().cloned();
+            let fault = fault.unwrap_or_else(|| Fault::OutOfMemory {
+                bytes_max: memory.bytes_max,
+                cause: format!("its {count} {name} count as {bytes_each} bytes each"),
+            });
+            meter.condemned.get_or_init(|| fault);
+            return false;
+        }
+        self.claimed += more;
+        true
+    }
+}
+
 /// What one instance holds, on the accounts of who pays, until it is gone.
 pub(super) struct Holdings {
     meter: Arc<Meter>,
     claimed: u64,
-    /// For its handles, at the time when it had most of them.
-    memory_bytes: u64,
-    /// The same for what it has under way.
-    concurrent_bytes: u64,
+    handles: AsMemory,
+    concurrent: AsMemory,
     calls_unseen: u32,
     /// The files that a guest of WASI 0.3 was seen with, by their addresses: it
     /// may drop one and keep its stream, which is in no table.
@@ -72,8 +111,8 @@ impl Holdings {
         Self {
             meter,
             claimed: 0,
-            memory_bytes: 0,
-            concurrent_bytes: 0,
+            handles: HANDLES,
+            concurrent: CONCURRENT,
             calls_unseen: 0,
             files: (flavour == Flavour::Concurrent).then(HashMap::new),
             connects: Arc::default(),
@@ -94,7 +133,7 @@ impl Holdings {
         }
         self.calls_unseen = 0;
         let (handles, held) = self.count(table);
-        if !self.claim(held) || !self.claim_memory(handles, memory) {
+        if !self.claim(held) || !self.handles.claim(handles, memory, &self.meter) {
             *table = ResourceTable::new();
             table.set_max_capacity(0);
         }
@@ -157,54 +196,16 @@ impl Holdings {
         true
     }
 
-    /// Claims what so many handles may take of memory. Whether it may have it.
-    fn claim_memory(&mut self, handles: u64, memory: &mut MemoryLimit) -> bool {
-        let bytes = handles.saturating_sub(HANDLES_FREE) * HANDLE_BYTES;
-        let more = bytes.saturating_sub(self.memory_bytes);
-        self.memory_bytes += more;
-        self.grow(more, memory, || {
-            format!("its {handles} handles count as {HANDLE_BYTES} bytes each")
-        })
-    }
-
     /// Claims what so many things may take that a guest of WASI 0.3 has under way.
     pub(super) fn count_concurrent(
         &mut self,
         entries: u64,
         memory: &mut MemoryLimit,
     ) -> wasmtime::Result<()> {
-        let bytes = entries.saturating_sub(CONCURRENT_FREE) * CONCURRENT_BYTES;
-        let more = bytes.saturating_sub(self.concurrent_bytes);
-        self.concurrent_bytes += more;
-        let may_have = self.grow(more, memory, || {
-            format!(
-                "its {entries} calls, streams and futures count as {CONCURRENT_BYTES} bytes each"
-            )
-        });
-        match may_have {
+        match self.concurrent.claim(entries, memory, &self.meter) {
             true => Ok(()),
             false => wasmtime::bail!("it has too much under way"),
         }
-    }
-
-    /// Claims so much more of the instance's memory. Whether it may have it; else it
-    /// is condemned.
-    fn grow(
-        &mut self,
-        bytes: u64,
-        memory: &mut MemoryLimit,
-        cause: impl FnOnce() -> String,
-    ) -> bool {
-        if bytes == 0 || memory.grow(bytes) {
-            return true;
-        }
-        let fault = self.meter.memory_fault().cloned();
-        let fault = fault.unwrap_or_else(|| Fault::OutOfMemory {
-            bytes_max: memory.bytes_max,
-            cause: cause(),
-        });
-        self.meter.condemned.get_or_init(|| fault);
-        false
     }
 
     /// Keeps an eye on the files in this table when the instance goes: something
