@@ -17,6 +17,14 @@ use wasmtime_wasi::{p2, p3};
 use super::guest::Guest;
 use super::runtime::Flavour;
 
+/// How long a path may be, bytes: Linux takes no longer ones (`PATH_MAX`), and wasmtime
+/// has several copies of one while it waits for a thread that asks Linux.
+const PATH_BYTES_MAX: usize = 4096;
+
+/// How much of a file a guest reads or writes at once, bytes, as much as wasmtime's
+/// streams do. The host has a copy of it while it waits for a thread.
+const PIECE_BYTES_MAX: u32 = 64 * 1024;
+
 /// Puts what is ours before or in the place of what wasmtime has for this.
 pub(super) fn link(linker: &mut Linker<Guest>, flavour: Flavour) -> Result<()> {
     link_preopens(linker, flavour)?;

@@ -1,9 +1,11 @@
-//! Lists the folder that it was granted.
+//! Lists the folder that it was granted, and writes to it.
 
 use std::collections::BTreeSet;
 
 use wasip2::filesystem::preopens::get_directories;
-use wasip2::filesystem::types::{Descriptor, DirectoryEntryStream};
+use wasip2::filesystem::types::{
+    Descriptor, DescriptorFlags, DirectoryEntryStream, OpenFlags, PathFlags,
+};
 
 fn folder() -> Descriptor {
     get_directories().into_iter().next().unwrap().0
@@ -50,4 +52,12 @@ pub(crate) fn list_and_remove() -> String {
         folder.unlink_file_at(&name).unwrap();
     }
     format!("{} entries left\n", rest(&entries).len())
+}
+
+/// Writes so much to its file in one call.
+pub(crate) fn write(bytes: u64) -> String {
+    let (none, flags) = (PathFlags::empty(), DescriptorFlags::WRITE);
+    let file = folder().open_at(none, "file", OpenFlags::empty(), flags);
+    let written = file.unwrap().write(&vec![b'x'; bytes as usize], 0);
+    format!("{} bytes written\n", written.unwrap())
 }

@@ -97,6 +97,7 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
             "kinds" => text(out, 200, &folders::kinds()),
             "list" => text(out, 200, &folders::list()),
             "lists" => text(out, 200, &folders::lists(number)),
+            "write-file" => text(out, 200, &folders::write(number)),
             "list-and-remove" => text(out, 200, &folders::list_and_remove()),
             "length" => {
                 let fields = Fields::new();
