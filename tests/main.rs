@@ -63,6 +63,7 @@ mod new;
 mod nginx;
 mod nginx_faults;
 mod observing;
+mod pauses;
 mod places;
 mod reload;
 mod request_roles;
@@ -134,6 +135,7 @@ fn main() -> ExitCode {
         nginx_faults::tests(),
         hostile::tests(),
         observing::tests(),
+        pauses::tests(),
         places::tests(),
         request_roles::tests(),
         reload::tests(),

@@ -24,8 +24,6 @@ tests![
     those_who_wait_leave_connections_of_a_small_socket,
     applications_of_a_tenant_share_its_budget,
     a_place_counts_until_the_last_byte,
-    who_has_used_up_its_processor_share_pauses_and_waits,
-    a_paused_guest_goes_with_its_client,
     guests_that_spin_leave_the_others_alone,
     the_memory_of_all_instances_is_limited,
     an_instance_waits_until_its_memory_fits,
@@ -190,46 +188,6 @@ fn a_place_counts_until_the_last_byte() -> Outcome {
     wait_until("the place is free", || {
         two.ask(NOISY, "/hello").status() == 200
     });
-    Ok(())
-}
-
-/// A share that is used up at once, and for longer than anybody waits: a hello that takes
-/// 0.1 ms uses up that of 100.
-fn little_cpu() -> Budget {
-    Budget::strict()
-        .cpu_share(0.001)
-        .cpu_burst(Duration::from_millis(50))
-        .queue_wait_max(Duration::from_millis(10))
-}
-
-fn who_has_used_up_its_processor_share_pauses_and_waits() -> Outcome {
-    let policy = Policy::strict().wall_time_max(Duration::from_secs(2));
-    let policy = policy.cpu_time_max(Duration::from_millis(1500));
-    let two = Two::serve("naughty", little_cpu(), policy)?;
-    let mut peer = two.local.connect();
-    peer.send(&request(NOISY, "/spin"));
-    wait_until("its share is used up", || {
-        let answer = two.ask(NOISY, "/hello");
-        answer.status() == 503 && answer.log().contains("cpu-share of tenant noisy")
-    });
-    // It pauses, so that it never comes to its limit of processor time.
-    let answer = peer.answer(1);
-    assert_eq!(answer.status(), 504);
-    assert!(answer.log().contains("--timeout"), "{}", answer.log());
-    Ok(())
-}
-
-fn a_paused_guest_goes_with_its_client() -> Outcome {
-    let two = Two::serve("naughty", little_cpu(), Policy::strict())?;
-    let mut peer = two.local.connect();
-    peer.send(&request(NOISY, "/spin"));
-    wait_until("its share is used up", || {
-        two.ask(NOISY, "/hello").status() == 503
-    });
-    drop(peer);
-    let runtime = Runtime::new().expect("a runtime");
-    runtime.block_on(two.noisy.drained());
-    two.quiet_is_served();
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub enum BodyError {
     #[error("the request body is incomplete: the client sent less than it announced")]
     Incomplete,
     /// The operator's limit for request bodies is exceeded.
-    #[error("the request body is larger than the operator's limit")]
+    #[error("the request body is larger than the operator's limit (--max-body)")]
     TooLarge,
 }
 

@@ -92,6 +92,16 @@ pub enum Fault {
     /// 504.
     #[error("the request took longer than {0:?} altogether (--max-duration)")]
     TooLong(Duration),
+    /// One of these limits, for a request that was paused meanwhile: as that.
+    #[error("{fault}; for {paused:.1?} of that it was paused: {owner} had used up its cpu_share")]
+    Paused {
+        /// The limit that was exceeded.
+        fault: Box<Self>,
+        /// How long it was paused altogether.
+        paused: Duration,
+        /// Whose share it is: `app NAME` or `tenant NAME`.
+        owner: String,
+    },
     /// A trap: 502.
     #[error("the application crashed: {0}")]
     Crashed(String),
@@ -128,6 +138,7 @@ impl Fault {
             | Self::OutOfCpu(_)
             | Self::TooLong(_)
             | Self::Overstayed(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Paused { fault, .. } => fault.status(),
             Self::OutOfMemory { .. }
             | Self::Crashed(_)
             | Self::Exited(_)
@@ -159,6 +170,7 @@ impl Fault {
             Self::Exited(_) => "exit",
             Self::Overstayed(_) => "after-answer",
             Self::TooLong(_) => "duration",
+            Self::Paused { fault, .. } => fault.cause(),
             Self::Crashed(_) => "crash",
             Self::NoResponse(_) => "no-answer",
             Self::ResponseTooLarge(_) => "response-body",
@@ -216,7 +228,7 @@ impl From<Abandoned> for Fault {
 }
 
 /// A number of bytes as people write it, where that is exact.
-fn readable(bytes: u64) -> String {
+pub(crate) fn readable(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let unit = units
         .into_iter()

@@ -29,6 +29,9 @@ pub struct Usage {
     pub cpu_time: Duration,
     /// The most memory its guest had at a time, bytes.
     pub memory_bytes_peak: u64,
+    /// Time in which it was paused because its application or tenant had used up its
+    /// share of the processors.
+    pub paused: Duration,
 }
 
 /// Whose request it is.
@@ -61,6 +64,7 @@ pub struct Journal {
     stage: AtomicU8,
     cpu_nanos: AtomicU64,
     memory_bytes_peak: AtomicU64,
+    paused_nanos: AtomicU64,
     queue_nanos: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -79,6 +83,9 @@ pub enum Stage {
     Queued,
     /// Its guest computes, on a processor or waiting for one.
     Computing,
+    /// Its guest may not go on: the application or the tenant has used up its share of the
+    /// processors.
+    Paused,
     /// Its guest waits for something in the host: a timer, another server.
     Waiting,
     /// Its guest waits for the client to send or to take bytes.
@@ -87,10 +94,11 @@ pub enum Stage {
     Done,
 }
 
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 7] = [
     Stage::New,
     Stage::Queued,
     Stage::Computing,
+    Stage::Paused,
     Stage::Waiting,
     Stage::WaitingForClient,
     Stage::Done,
@@ -120,6 +128,7 @@ impl Journal {
             stage: AtomicU8::new(Stage::New as u8),
             cpu_nanos: AtomicU64::new(0),
             memory_bytes_peak: AtomicU64::new(0),
+            paused_nanos: AtomicU64::new(0),
             queue_nanos: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -234,8 +243,9 @@ impl Journal {
 
     /// Notes what the request has cost so far.
     pub fn set_usage(&self, usage: Usage) {
-        let nanos = u64::try_from(usage.cpu_time.as_nanos()).unwrap_or(u64::MAX);
-        self.cpu_nanos.store(nanos, Relaxed);
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.cpu_nanos.store(nanos(usage.cpu_time), Relaxed);
+        self.paused_nanos.store(nanos(usage.paused), Relaxed);
         self.memory_bytes_peak
             .store(usage.memory_bytes_peak, Relaxed);
     }
@@ -246,6 +256,7 @@ impl Journal {
         Usage {
             cpu_time: Duration::from_nanos(self.cpu_nanos.load(Relaxed)),
             memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
+            paused: Duration::from_nanos(self.paused_nanos.load(Relaxed)),
         }
     }
 

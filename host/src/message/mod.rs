@@ -24,6 +24,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub use body::{Body, BodyError, RequestBody, ResponseBody};
 pub use fault::Fault;
+pub(crate) use fault::readable;
 pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Stage, Usage};
 pub use observer::{Asked, Notice, Observer, Observers, Record};
 pub use params::Params;

@@ -245,6 +245,7 @@ impl Observer for Board {
             let counts = self.counts(Some(owner));
             let mut counts = lock(&counts);
             counts.cpu_time += usage.cpu_time;
+            counts.paused += usage.paused;
             counts.memory_bytes_peak = counts.memory_bytes_peak.max(usage.memory_bytes_peak);
             counts.lines_dropped += journal.lines_dropped();
             drop(counts);
@@ -345,6 +346,7 @@ mod tests {
         journal.set_usage(Usage {
             cpu_time: Duration::from_secs(5),
             memory_bytes_peak: 9,
+            paused: Duration::from_secs(2),
         });
         board.tick();
         drop(journal);
@@ -353,6 +355,7 @@ mod tests {
         let counts = lock(&counts);
         assert_eq!(counts.by_class, [0, 0, 1, 0, 0]);
         assert_eq!(counts.cpu_time, Duration::from_secs(5));
+        assert_eq!(counts.paused, Duration::from_secs(2));
         assert_eq!(counts.history.cpu_ms, [5000]);
     }
 

@@ -47,6 +47,7 @@ pub(super) struct Counts {
     pub(super) queue_wait: Duration,
     /// Of the requests of which nothing is left.
     pub(super) cpu_time: Duration,
+    pub(super) paused: Duration,
     pub(super) memory_bytes_peak: u64,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,

@@ -65,6 +65,9 @@ const WORDS: &[(&str, Write1)] = &[
     ("cpu_us", |record, text| {
         number(text, record.usage.cpu_time.as_micros())
     }),
+    ("paused_us", |record, text| {
+        number(text, record.usage.paused.as_micros())
+    }),
     ("memory_bytes", |record, text| {
         number(text, record.usage.memory_bytes_peak)
     }),
@@ -216,6 +219,7 @@ fn json(record: &Record) -> String {
         json.number("duration_us", record.duration.as_micros());
         json.number("queue_us", record.queue_wait.as_micros());
         json.number("cpu_us", record.usage.cpu_time.as_micros());
+        json.number("paused_us", record.usage.paused.as_micros());
         json.number("memory_bytes", record.usage.memory_bytes_peak);
         json.text("role", role(asked.role));
         json.text_or_null("app", app(record));
@@ -324,6 +328,7 @@ mod tests {
             usage: Usage {
                 cpu_time: Duration::from_micros(3),
                 memory_bytes_peak: 4,
+                paused: Duration::from_micros(7),
             },
             bytes_in: 5,
             bytes_out: 6,
@@ -344,7 +349,7 @@ mod tests {
             .map(|word| format!("{{{word}}} "))
             .collect();
         let expected = "2000-02-29T00:00:00.123Z 29/Feb/2000:00:00:00 +0000 7 ::1 h GET \
-            /a\\\"b\\n\\\\ 502 5 6 1500 2 3 4 responder a t crash false https://a/b \n";
+            /a\\\"b\\n\\\\ 502 5 6 1500 2 3 7 4 responder a t crash false https://a/b \n";
         assert_eq!(written(&format), expected);
         assert_eq!(written("{{{id}}} {param:REMOTE_USER}"), "{7} -\n");
     }

@@ -53,6 +53,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Processor time of guests, work after answers included",
     ),
     (
+        "fcgi_wasm_app_paused_seconds_total",
+        "counter",
+        "Time that requests were paused because cpu_share was used up",
+    ),
+    (
         "fcgi_wasm_app_queue_seconds_total",
         "counter",
         "Time that requests waited for a place",
@@ -241,13 +246,16 @@ fn write_apps(metrics: &mut Metrics, apps: &[App]) {
     for (labels, app) in apps() {
         metrics.histogram(labels, &app.counts.duration);
     }
-    let values: [(&str, Value); 11] = [
+    let values: [(&str, Value); 12] = [
         ("fcgi_wasm_requests_in_flight", |app| {
             app.now.in_flight as f64
         }),
         ("fcgi_wasm_requests_queued", |app| app.now.queued as f64),
         ("fcgi_wasm_app_cpu_seconds_total", |app| {
             app.cpu_time().as_secs_f64()
+        }),
+        ("fcgi_wasm_app_paused_seconds_total", |app| {
+            app.paused().as_secs_f64()
         }),
         ("fcgi_wasm_app_queue_seconds_total", |app| {
             app.counts.queue_wait.as_secs_f64()

@@ -55,6 +55,7 @@ pub(super) struct Now {
     pub(super) in_flight: u64,
     pub(super) queued: u64,
     pub(super) cpu_time: Duration,
+    pub(super) paused: Duration,
     pub(super) memory_bytes: u64,
 }
 
@@ -177,6 +178,7 @@ impl Now {
         self.queued += u64::from(live.journal.stage() == Stage::Queued);
         let usage = live.journal.usage();
         self.cpu_time += usage.cpu_time;
+        self.paused += usage.paused;
         // Memory of WebAssembly only grows, so the peak is what it has.
         self.memory_bytes += usage.memory_bytes_peak;
     }
@@ -186,6 +188,11 @@ impl App {
     /// Processor time of all of its requests, those under way included.
     pub(super) fn cpu_time(&self) -> Duration {
         self.counts.cpu_time + self.now.cpu_time
+    }
+
+    /// The time in which its requests were paused, those under way included.
+    pub(super) fn paused(&self) -> Duration {
+        self.counts.paused + self.now.paused
     }
 
     /// The times of its answers, on average.
@@ -230,6 +237,7 @@ impl App {
         json.number("in_flight", self.now.in_flight);
         json.number("queued", self.now.queued);
         json.number("cpu_ms", self.cpu_time().as_millis());
+        json.number("paused_ms", self.paused().as_millis());
         json.number("memory_bytes", self.now.memory_bytes);
         json.number("memory_bytes_peak", counts.memory_bytes_peak);
         json.number("mean_duration_us", self.mean_duration().as_micros());
@@ -288,11 +296,13 @@ impl Running {
 fn state(stage: Stage, is_answered: bool) -> &'static str {
     match (stage, is_answered) {
         (Stage::Computing, true) => "computing after its answer",
+        (Stage::Paused, true) => "paused after its answer",
         (Stage::Waiting | Stage::WaitingForClient, true) => "waiting after its answer",
         (_, true) => "ending",
         (Stage::New, false) => "arriving",
         (Stage::Queued, false) => "queued",
         (Stage::Computing, false) => "computing",
+        (Stage::Paused, false) => "paused",
         (Stage::Waiting, false) => "waiting",
         (Stage::WaitingForClient, false) => "waiting for the client",
         (Stage::Done, false) => "sending",

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::bucket::Bucket;
-use crate::message::{Fault, Journal};
+use crate::message::{Fault, Journal, readable};
 use crate::policy::Budget;
 use crate::told::{ToldOf, besides};
 
@@ -126,22 +126,29 @@ impl Account {
             memory_bytes_max,
             ..
         } = self.budget;
-        match budget {
+        let text = match budget {
             QUEUE if self.waiting.has_room(1) => {
                 let waiting = self.waiting.used();
                 format!("{waiting} of its requests wait, and others are to have room to wait")
             }
-            QUEUE => format!("{queue_max} requests wait already"),
+            QUEUE => format!("{queue_max} requests wait already (queue)"),
             CPU_SHARE => {
                 let processors = f64::from(self.budget.cpu_share.unwrap_or_default()) / 1000.0;
-                format!("its share of {processors} processors is used up")
+                return format!("its share of {processors} processors is used up (cpu_share)");
             }
             DESCRIPTORS => {
                 let most = self.budget.descriptors_max;
-                format!("its instances may have {most} files and sockets open")
+                format!("its instances may have {most} files and sockets open (descriptors)")
             }
-            MEMORY_SUM => format!("its instances have all of its {memory_bytes_max} bytes"),
-            _ => format!("all of its {requests_max} places are taken"),
+            MEMORY_SUM => {
+                let most = readable(memory_bytes_max);
+                format!("its instances have all of its {most} (memory_total)")
+            }
+            _ => format!("all of its {requests_max} places are taken (max_concurrent)"),
+        };
+        match self.cpu_wait().is_zero() {
+            true => text,
+            false => text + " and its requests pause (cpu_share)",
         }
     }
 

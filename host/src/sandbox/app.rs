@@ -339,7 +339,7 @@ impl Deployment {
             while alarm.as_mut().poll(cx).is_ready() {
                 match self.time_left(&meter, answered_at, reply.is_held_back()) {
                     Ok(left) => alarm.as_mut().reset(Instant::now() + left),
-                    Err(fault) => return Poll::Ready(Ending::Ended(fault)),
+                    Err(fault) => return Poll::Ready(Ending::Ended(meter.tell_pauses(fault))),
                 }
             }
             Poll::Pending

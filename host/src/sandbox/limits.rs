@@ -24,13 +24,8 @@ use super::stdio::LINE_COST_BYTES;
 use super::tenant::Customer;
 use crate::message::{BoxFuture, Fault, Journal, Stage, Usage};
 
-/// How often a guest looks whether its owner may compute again, at most and at
-/// least.
-const PAUSE_MIN: Duration = Duration::from_millis(1);
-const PAUSE_MAX: Duration = Duration::from_millis(100);
-
-/// In place of the time at which the present poll began.
-const NOT_POLLED: u64 = u64::MAX;
+/// In place of the time at which the present poll or pause began.
+const NOT_NOW: u64 = u64::MAX;
 
 /// A guest computed for longer than it may.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -54,6 +49,10 @@ pub(super) struct Meter {
     chores: AtomicU64,
     /// Of its own the ones that are on the customer's account.
     charged: AtomicU64,
+    /// Nanoseconds in which it was not polled because its customer might not compute,
+    /// and when the present such pause began.
+    paused: AtomicU64,
+    pause_began: AtomicU64,
     /// Nanoseconds between polls in which it waited for the client; and when
     /// the last poll ended, if it ended with such a wait.
     client_waits: AtomicU64,
@@ -78,9 +77,11 @@ impl Meter {
             customer,
             began: Instant::now(),
             spent: AtomicU64::new(0),
-            poll_began: AtomicU64::new(NOT_POLLED),
+            poll_began: AtomicU64::new(NOT_NOW),
             chores: AtomicU64::new(0),
             charged: AtomicU64::new(0),
+            paused: AtomicU64::new(0),
+            pause_began: AtomicU64::new(NOT_NOW),
             client_waits: AtomicU64::new(0),
             client_wait_began: AtomicU64::new(0),
             waits_for_client: AtomicBool::new(false),
@@ -108,6 +109,7 @@ impl Meter {
         self.journal.set_usage(Usage {
             cpu_time: self.spent_by_now() + Duration::from_nanos(self.chores.load(Relaxed)),
             memory_bytes_peak: self.memory_bytes_peak.load(Relaxed),
+            paused: self.paused(),
         });
     }
 
@@ -187,14 +189,30 @@ impl Meter {
             .unwrap_or_default()
     }
 
-    /// Ready when the customer may compute again.
-    async fn paused(self: Arc<Self>) {
-        loop {
-            let pause = self.pause();
-            if pause.is_zero() {
-                return;
-            }
-            tokio::time::sleep(pause.clamp(PAUSE_MIN, PAUSE_MAX)).await;
+    /// The time in which the request was paused because its customer might not compute.
+    pub(super) fn paused(&self) -> Duration {
+        let present = match self.pause_began.load(Relaxed) {
+            NOT_NOW => 0,
+            began => self.now().saturating_sub(began),
+        };
+        Duration::from_nanos(self.paused.load(Relaxed) + present)
+    }
+
+    /// The fault of a request whose time is up, with the time that it was paused.
+    pub(super) fn tell_pauses(&self, fault: Fault) -> Fault {
+        let paused = self.paused();
+        let accounts = self
+            .customer
+            .iter()
+            .flat_map(|customer| customer.accounts());
+        let shares = accounts.filter(|account| account.has_cpu_share());
+        match shares.max_by_key(|account| account.cpu_wait()) {
+            Some(account) if !paused.is_zero() => Fault::Paused {
+                fault: Box::new(fault),
+                paused,
+                owner: account.owner.clone(),
+            },
+            _ => fault,
         }
     }
 
@@ -261,7 +279,7 @@ impl Meter {
     }
 
     /// Has the guest in `store` interrupted at each tick of the engine's
-    /// clock: to let others run, to wait while its customer may not compute, and
+    /// clock: to let others run, to see whether its customer may still compute, and
     /// to end it once it has computed for longer than `time_max`. One that is
     /// still there after `slow` tells the log once where it is.
     pub(super) fn limit_cpu(
@@ -284,17 +302,13 @@ impl Meter {
             {
                 slow::tell_where(&store, &self);
             }
-            let pause = self.pause();
-            if pause.is_zero() && is_background() && self.polled_for() < TICK {
+            if self.pause().is_zero() && is_background() && self.polled_for() < TICK {
                 thread::yield_now();
                 return Ok(UpdateDeadline::Continue(1));
             }
             self.is_yielding.store(true, Relaxed);
-            let others: BoxFuture<'static, ()> = match pause.is_zero() {
-                // tokio's own yield: a plain one is polled again at once.
-                true => Box::pin(tokio::task::yield_now()),
-                false => Box::pin(self.clone().paused()),
-            };
+            // tokio's own yield: a plain one is polled again at once.
+            let others = Box::pin(tokio::task::yield_now());
             Ok(UpdateDeadline::YieldCustom(1, others))
         });
     }
@@ -307,7 +321,7 @@ impl Meter {
     /// The time of the present poll.
     fn polled_for(&self) -> Duration {
         Duration::from_nanos(match self.poll_began.load(Relaxed) {
-            NOT_POLLED => 0,
+            NOT_NOW => 0,
             began => self.clock().saturating_sub(began),
         })
     }

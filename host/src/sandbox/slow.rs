@@ -22,6 +22,7 @@ pub(super) fn tell_where(store: &StoreContextMut<'_, Guest>, meter: &Meter) {
 pub(super) fn tell_waiting(meter: &Meter) {
     let waits = meter.journal().waits().join("; ");
     let what = match meter.journal().stage() {
+        Stage::Paused => "its share of the processors (cpu_share)",
         _ if meter.is_yielding() => return,
         Stage::WaitingForClient => "the client, to send or to take bytes",
         _ if waits.is_empty() => "the host: a timer, a file or another server",
@@ -33,10 +34,13 @@ pub(super) fn tell_waiting(meter: &Meter) {
 fn so_far(meter: &Meter) -> String {
     let ms = meter.elapsed().0.as_millis();
     let usage = meter.journal().usage();
-    format!(
-        "slow (--slow): after {ms} ms it has used {} ms of processor time",
-        usage.cpu_time.as_millis()
-    )
+    let used = usage.cpu_time.as_millis();
+    let mut text = format!("slow (--slow): after {ms} ms it has used {used} ms of processor time");
+    if !usage.paused.is_zero() {
+        let paused = usage.paused.as_millis();
+        text += &format!(", was paused for {paused} ms (cpu_share)");
+    }
+    text
 }
 
 fn tell(meter: &Meter, text: &str) {

@@ -22,7 +22,7 @@ pub(crate) struct Observing {
     ///
     /// Words are {time}, {time_clf}, {id}, {remote}, {host}, {method}, {path},
     /// {status}, {bytes_in}, {bytes_out}, {duration_us}, {queue_us}, {cpu_us},
-    /// {memory_bytes}, {role}, {app}, {tenant}, {cause}, {aborted}, {referer}
+    /// {paused_us}, {memory_bytes}, {role}, {app}, {tenant}, {cause}, {aborted}, {referer}
     /// and {param:NAME}. Queries and cookies are only there if they are named,
     /// as {param:QUERY_STRING}.
     #[arg(
