@@ -18,6 +18,7 @@ use crate::support::{Outcome, wait_until};
 
 tests![
     sockets_of_a_tenant_are_limited,
+    what_the_system_keeps_for_sockets_is_limited,
     a_stream_without_its_file_counts,
     files_of_a_module_are_limited,
     handles_count_as_memory,
@@ -53,6 +54,30 @@ fn sockets_of_a_tenant_are_limited() -> Outcome {
     assert_eq!(two.ask(NOISY, "/sockets/60").text(), "60 sockets\n");
     // One request's own are limited too.
     two.is_over("/sockets/900", "descriptors of tenant noisy");
+    Ok(())
+}
+
+fn what_the_system_keeps_for_sockets_is_limited() -> Outcome {
+    for guest in ["naughty-http", "naughty-http3"] {
+        let two = Two::serve(guest, Budget::strict(), Policy::strict())?;
+        let sizes = [65536; 4];
+        let expected = format!("{sizes:?} {sizes:?}\n");
+        assert_eq!(
+            two.ask(NOISY, "/socket-buffers").text(),
+            expected,
+            "{guest}"
+        );
+    }
+    let somewhere = AddressPattern::parse("127.0.0.1:1").expect("an address");
+    let policy = Policy::strict().grants(Grants::none().address(somewhere));
+    let policy = policy.memory_max(32 * MIB);
+    let two = Two::serve("naughty-cgi", Budget::strict(), policy)?;
+    let mut few = two.local.connect();
+    few.send(&held_at(NOISY, "/sockets/60"));
+    release(few);
+    let answer = two.ask(NOISY, "/sockets/150");
+    assert_eq!(answer.status(), 502, "{answer:?}");
+    assert!(answer.log().contains("handles"), "{}", answer.log());
     Ok(())
 }
 

@@ -15,12 +15,14 @@ use std::sync::{Arc, Weak};
 use rustix::process::{Resource, getrlimit};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::Descriptor;
-use wasmtime_wasi::{p2, sockets};
+use wasmtime_wasi::p2;
+use wasmtime_wasi::sockets::{TcpSocket, UdpSocket};
 
 use super::account::DESCRIPTORS;
 use super::folders::EntryStream;
 use super::limits::{MemoryLimit, Meter};
 use super::runtime::Flavour;
+use super::sockets;
 use crate::message::Fault;
 
 /// How often an instance is looked at: at each so-many-th of its calls. So many
@@ -144,7 +146,10 @@ impl Holdings {
     fn count(&mut self, table: &mut ResourceTable) -> (u64, u64) {
         let (mut handles, mut held, mut files_in_table) = (0, 0, 0);
         for entry in table.iter_mut() {
-            handles += 1;
+            handles += match is_socket(entry) {
+                true => sockets::HANDLES,
+                false => 1,
+            };
             match (&mut self.files, file_of(entry)) {
                 (Some(files), Some(file)) => {
                     files_in_table += 1;
@@ -257,8 +262,12 @@ fn may_hold(resource: &(dyn Any + Send)) -> bool {
         || resource.is::<EntryStream>()
         || resource.is::<p2::DynInputStream>()
         || resource.is::<p2::DynOutputStream>()
-        || resource.is::<p2::TcpSocket>()
+        || is_socket(resource)
+}
+
+fn is_socket(resource: &(dyn Any + Send)) -> bool {
+    resource.is::<p2::TcpSocket>()
         || resource.is::<p2::UdpSocket>()
-        || resource.is::<sockets::TcpSocket>()
-        || resource.is::<sockets::UdpSocket>()
+        || resource.is::<TcpSocket>()
+        || resource.is::<UdpSocket>()
 }

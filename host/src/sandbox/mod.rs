@@ -43,6 +43,7 @@ mod reply;
 mod runtime;
 mod secrets;
 mod slow;
+mod sockets;
 mod stdio;
 mod tenant;
 mod tighten;

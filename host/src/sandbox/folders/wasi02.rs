@@ -8,7 +8,6 @@ use rustix::fs::FileType;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
-use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, HostDescriptor, NewTimestamp,
     OpenFlags, PathFlags,
@@ -17,6 +16,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use super::listing::{Batch, Entry, Listing};
 use super::{PATH_BYTES_MAX, PIECE_BYTES_MAX};
 use crate::sandbox::guest::Guest;
+use crate::sandbox::worlds::as_told;
 
 /// Stands for `directory-entry-stream`.
 pub(in crate::sandbox) struct EntryStream {
@@ -110,14 +110,6 @@ fn link_paths(types: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 fn short(store: &StoreContextMut<'_, Guest>, path: &WasmStr) -> Result<Option<String>> {
     let path = path.to_str(store)?;
     Ok((path.len() <= PATH_BYTES_MAX).then(|| path.into_owned()))
-}
-
-/// Its error as the guest is told it, if it is one for the guest.
-fn as_told<T>(done: FsResult<T>) -> Result<Result<T, ErrorCode>> {
-    match done {
-        Ok(done) => Ok(Ok(done)),
-        Err(error) => Ok(Err(error.downcast()?)),
-    }
 }
 
 /// Writes a piece of it.

@@ -19,7 +19,7 @@ use super::reply::Reply;
 use crate::message::{BoxFuture, Request, Role};
 use crate::setup::SetupError;
 
-pub(super) use imports::{link, link_modules};
+pub(super) use imports::{as_told, link, link_modules};
 
 /// One kind of guest, bound to one component or module.
 pub(super) trait World: Send + Sync {

@@ -8,6 +8,7 @@ mod bodies;
 mod extras;
 mod folders;
 mod outbound;
+mod sockets;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -94,6 +95,7 @@ impl wasip2::exports::http::incoming_handler::Guest for App {
             "who" => text(out, 200, &extras::who()),
             "outbound" => text(out, 200, &outbound::get(rest)),
             "keep-requests" => text(out, 200, &outbound::keep(number as usize)),
+            "socket-buffers" => text(out, 200, &sockets::buffers()),
             "kinds" => text(out, 200, &folders::kinds()),
             "list" => text(out, 200, &folders::list()),
             "lists" => text(out, 200, &folders::lists(number)),

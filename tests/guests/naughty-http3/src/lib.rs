@@ -9,6 +9,7 @@ mod bodies;
 mod folders;
 mod held;
 mod outbound;
+mod sockets;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -79,6 +80,7 @@ impl wasip3::exports::http::handler::Guest for App {
             "look-up" => text(200, &outbound::look_up(rest).await),
             "send-back" => text(200, &outbound::send_back(rest).await),
             "keep-requests" => text(200, &outbound::keep(number as usize)),
+            "socket-buffers" => text(200, &sockets::buffers()),
             "files" => text(200, &folders::files(number).await),
             "log-file" => text(200, &folders::log_file().await),
             "long-name" => text(200, &folders::long_name(number as usize).await),
