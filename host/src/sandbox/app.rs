@@ -16,7 +16,7 @@ use super::account::Standing;
 use super::admission::Admitted;
 use super::background;
 use super::casting;
-use super::chores;
+use super::chores::{self, Crew};
 use super::compile;
 use super::copies::Copies;
 use super::ending::Ending;
@@ -260,7 +260,11 @@ impl Deployment {
         let (reply, answer) = Reply::new(place, meter.clone(), self.policy.clone(), is_verdict);
         // A task of its own: the guest goes on while whoever asked is busy
         // writing, and after it has its answer.
-        let task = Box::pin(self.clone().drive(memory, meter.clone(), request, reply));
+        let crew = self.crew();
+        let work = self
+            .clone()
+            .drive(memory, meter.clone(), request, reply, crew);
+        let task = Box::pin(work);
         background::spawn(self.customer.clone(), meter, task);
         let answer = answer.await.unwrap_or_else(|_| {
             let complaint = "the task that ran the application broke off";
@@ -274,6 +278,13 @@ impl Deployment {
         }
     }
 
+    /// Who does what may wait. Asked on a thread that serves: new threads are as nice as
+    /// the one that starts them.
+    fn crew(&self) -> Option<Arc<Crew>> {
+        let are_needed = chores::are_needed(&self.policy.grants);
+        are_needed.then(|| self.customer.tenant.chores().crew())?
+    }
+
     /// Runs the guest to its end, whatever that is.
     async fn drive(
         self: Arc<Self>,
@@ -281,6 +292,7 @@ impl Deployment {
         meter: Arc<Meter>,
         request: Request,
         reply: Reply,
+        crew: Option<Arc<Crew>>,
     ) {
         let journal = request.journal.clone();
         let sandbox = Sandbox {
@@ -289,21 +301,23 @@ impl Deployment {
             meter: meter.clone(),
             memory,
         };
-        let ending = self.watch(sandbox, request, &reply).await;
+        let ending = self.watch(sandbox, request, &reply, crew).await;
         meter.publish();
         self.customer.note_memory(journal.usage().memory_bytes_peak);
         ending.conclude(&reply, &meter, &self.policy, &journal);
     }
 
     /// Polls the guest, and beside it the clock and whoever waits.
-    async fn watch(&self, sandbox: Sandbox, request: Request, reply: &Reply) -> Ending {
+    async fn watch(
+        &self,
+        sandbox: Sandbox,
+        request: Request,
+        reply: &Reply,
+        crew: Option<Arc<Crew>>,
+    ) -> Ending {
         let meter = sandbox.meter.clone();
         let work = self.world.run(sandbox, request, reply.clone());
         let policy = &self.policy;
-        let crew = match chores::are_needed(&policy.grants) {
-            true => self.customer.tenant.chores().crew(),
-            false => None,
-        };
         let mut work = pin!(meter.clone().measure(work, crew));
         let first = policy.wall_time_max.min(policy.duration_max);
         let first = first.min(policy.head_time_max);

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
+use rustix::process::{getpriority_process, setpriority_process};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
@@ -56,10 +57,18 @@ pub(super) fn thread_time() -> u64 {
 pub(super) fn give_way() {
     IS_BACKGROUND.set(true);
     // On Linux it is the thread's, not the process's. Being nicer is always
-    // allowed; if it fails, things are as fair as they were.
-    if let Err(error) = rustix::process::nice(NICENESS) {
+    // allowed; if it fails, things are as fair as they were. One that was started by
+    // such a thread is as nice already.
+    if let Err(error) = setpriority_process(None, own_niceness() + NICENESS) {
         tracing::debug!("a thread can not be made nicer: {error}");
     }
+}
+
+/// How nice the process was started.
+fn own_niceness() -> i32 {
+    static OWN: OnceLock<i32> = OnceLock::new();
+
+    *OWN.get_or_init(|| getpriority_process(None).unwrap_or_default())
 }
 
 /// Lets others have this thread's processor, if it worked for long.
@@ -82,6 +91,8 @@ pub(super) struct Background {
 
 impl Background {
     pub(super) fn new(prompt: Duration, clock: Clock) -> Self {
+        // Before any of its threads is nicer.
+        own_niceness();
         Self {
             threads: OnceLock::new(),
             clock,
@@ -198,6 +209,19 @@ mod tests {
     use super::super::tenant::Tenant;
     use super::*;
     use crate::policy::Budget;
+
+    #[test]
+    fn who_is_started_by_one_that_gives_way_is_as_nice() {
+        let own = own_niceness();
+        let niceness = || {
+            give_way();
+            getpriority_process(None).expect("a number")
+        };
+        let both = std::thread::spawn(move || (niceness(), std::thread::spawn(niceness).join()));
+        let (first, second) = both.join().expect("it ends");
+        assert_eq!(first, own + NICENESS);
+        assert_eq!(second.expect("it ends"), own + NICENESS);
+    }
 
     #[tokio::test]
     async fn one_that_can_not_be_interrupted_sends_the_others_away() {
