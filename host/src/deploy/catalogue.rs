@@ -282,15 +282,17 @@ impl Shared {
             all.add(bytes);
             by_tenant.entry(loaded.tenant()).or_default().add(bytes);
             if loaded.may_be_emptied() && !Arc::ptr_eq(loaded, place) {
-                others.push((loaded, bytes, !loaded.is_idle(), loaded.used_at()));
+                let is_last = loaded.refused_version().is_some();
+                let order = (is_last, !loaded.is_idle(), loaded.used_at());
+                others.push((loaded, bytes, order));
             }
         }
         while let Some(measure) = self.limits.exceeded(&all) {
-            // Of the tenant that has most who is idle first, and of those whose last
-            // request is longest ago.
-            let order = |(other, _, is_busy, used_at): &(&Arc<Place>, u64, bool, u64)| {
+            // Of the tenant that has most who can be loaded again first, who is idle of
+            // those, and whose last request is longest ago.
+            let order = |(other, _, order): &(&Arc<Place>, u64, (bool, bool, u64))| {
                 let of_tenant = by_tenant.get(&other.tenant()).map(measure);
-                (Reverse(of_tenant), *is_busy, *used_at)
+                (Reverse(of_tenant), *order)
             };
             let numbered = others.iter().enumerate();
             let Some((first, _)) = numbered.min_by_key(|(_, other)| order(other)) else {

@@ -1,4 +1,5 @@
-//! Empties a place for an application once nobody has asked for so long.
+//! Empties a place for an application once nobody has asked for so long, unless what
+//! is loaded is all that can be served: its file was changed, and refused.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -35,11 +36,11 @@ async fn watch(place: Weak<Place>, idle_max: Duration) {
         let left = idle_max.saturating_sub(place.unused_for());
         if !left.is_zero() {
             wait = left;
-        } else if place.is_idle() {
+        } else if place.is_idle() && place.refused_version().is_none() {
             place.empty("nobody asks for it");
             return;
         } else {
-            // A long answer is under way; it counts as use.
+            // A long answer that is under way counts as use.
             wait = idle_max;
         }
     }

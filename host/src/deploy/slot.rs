@@ -218,7 +218,15 @@ impl Place {
             self.current.swap(None)
         };
         if let Some(before) = before {
-            tracing::debug!(app = %printable(&self.name), "unloaded: {why}");
+            let app = printable(&self.name);
+            match self.refused_version() {
+                Some(reason) => tracing::warn!(
+                    %app,
+                    "unloaded: {why}; and it is not served until its file is mended: {}",
+                    printable(&reason)
+                ),
+                None => tracing::debug!(%app, "unloaded: {why}"),
+            }
             let old = before.version.application.clone();
             self.shared.retired.keep(old, &self.complaints.owner.tenant);
         }
@@ -235,6 +243,13 @@ impl Place {
 
     pub(super) fn may_be_emptied(&self) -> bool {
         self.is_emptied_when_idle
+    }
+
+    /// Why the version is refused that the file has now, if it is: once what is loaded is
+    /// unloaded, nothing serves.
+    pub(super) fn refused_version(&self) -> Option<String> {
+        let refused = self.refused().filter(|refused| refused.stamp.is_some());
+        refused.map(|refused| refused.reason)
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -2,6 +2,7 @@
 //! applications.
 
 mod fair;
+mod unloading;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -348,48 +349,6 @@ async fn one_tenants_compiles_do_not_stand_in_anothers_way() {
     slow.may_compile.add_permits(5);
     for answer in waiting {
         assert!(answer.await.expect("no panic").is_ok());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_is_not_asked_is_unloaded_and_loaded_again() {
-    let folder = folder();
-    let path = folder.path().join("app");
-    deploy(&path, "one");
-    let idle = Duration::from_secs(60);
-    let catalogue = Catalogue::new().idle_max(idle);
-    let slot = catalogue.slot("app", "", Text::new(&path));
-    let lasting = catalogue.lasting_slot("lasting", "", Text::new(&path));
-    for slot in [&slot, &lasting] {
-        assert_eq!(ask(slot).await.as_deref(), Ok("one"));
-    }
-    tokio::time::sleep(idle / 2).await;
-    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
-    tokio::time::sleep(idle * 3 / 4).await;
-    assert!(slot.is_loaded(), "it was asked meanwhile");
-    tokio::time::sleep(idle).await;
-    assert!(!slot.is_loaded());
-    assert!(lasting.is_loaded());
-    assert_eq!(ask(&slot).await.as_deref(), Ok("one"));
-}
-
-#[tokio::test]
-async fn who_was_asked_least_recently_makes_room() {
-    let folder = folder();
-    let path = folder.path().join("app");
-    deploy(&path, "one");
-    let (few, small) = (Catalogue::new(), Catalogue::new());
-    for catalogue in [few.loaded_max(2), small.loaded_bytes_max(6)] {
-        let slots: Vec<_> = (0..4)
-            .map(|number| catalogue.slot(&number.to_string(), "", Text::new(&path)))
-            .collect();
-        for slot in &slots {
-            assert_eq!(ask(slot).await.as_deref(), Ok("one"));
-            assert!(catalogue.loaded() <= 2);
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        let loaded: Vec<_> = slots.iter().map(Slot::is_loaded).collect();
-        assert_eq!(loaded, [false, false, true, true]);
     }
 }
 
