@@ -17,6 +17,7 @@ use crate::support::{Outcome, Skip, wait_until};
 
 tests![
     each_tenant_has_its_log_and_all_have_the_others,
+    what_is_loaded_and_what_was_refused_is_shown,
     logs_change_with_a_reload_and_the_rest_is_warned_of,
     a_log_that_can_not_be_opened_has_the_reload_refused,
     flags_go_before_the_file,
@@ -126,6 +127,27 @@ fn each_tenant_has_its_log_and_all_have_the_others() -> Outcome {
     assert_eq!(logged.program.log(), "", "nothing goes to standard error");
     let status: Value = serde_json::from_str(&logged.status("/status.json")).expect("JSON");
     assert_eq!(status["apps"].as_array().map(Vec::len), Some(2), "{status}");
+    Ok(())
+}
+
+fn what_is_loaded_and_what_was_refused_is_shown() -> Outcome {
+    let logged = Logged::serve(LOG, |_| ())?;
+    logged.have_said("bob.example", "/log/1");
+    fs::write(logged.folder.join("naughty.wasm"), "broken").expect("written");
+    logged.program.signal(Signal::HUP);
+    logged.wait_for("main.log", "the old one goes on serving");
+    let status: Value = serde_json::from_str(&logged.status("/status.json")).expect("JSON");
+    assert_eq!(status["apps"][0]["app"], "bobs");
+    assert_eq!(status["apps"][0]["refused_version"], true);
+    assert_eq!(status["server"]["apps_loaded"], 1);
+    let metrics = logged.status("/metrics");
+    let refused = "fcgi_wasm_app_refused_version{tenant=\"bobs\",app=\"bobs\"} 1\n";
+    assert!(metrics.contains(refused), "{metrics}");
+    assert!(
+        metrics.contains("\nfcgi_wasm_apps_loaded_max 256\n"),
+        "{metrics}"
+    );
+    assert!(logged.status("/").contains("new version refused"));
     Ok(())
 }
 

@@ -63,8 +63,8 @@ mod setup;
 mod told;
 
 pub use deploy::{
-    AppFile, Application, Attempt, Catalogue, DocumentRoot, Documents, Refreshed, Slot, Source,
-    Stamp, Version, Watcher,
+    AppFile, Application, Attempt, Catalogue, Deployed, DocumentRoot, Documents, Refreshed, Slot,
+    Source, Stamp, Version, Watcher,
 };
 pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
 pub use listen::{Listener, SocketFile, Stream, UnixPath};

@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) rounds: Rounds,
     /// How many versions came and went.
     pub(super) turnover: AtomicU64,
+    /// How many made room for others.
+    pub(super) evicted: AtomicU64,
     started: Instant,
     tenants: Mutex<HashMap<String, Weak<Share>>>,
     filled: Mutex<Vec<Weak<Place>>>,
@@ -124,6 +126,7 @@ impl Catalogue {
             retired: Retired::new(limits.loaded_bytes_max),
             rounds: Rounds::default(),
             turnover: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
             started: Instant::now(),
             tenants: Mutex::default(),
             filled: Mutex::default(),
@@ -252,6 +255,10 @@ impl Default for Catalogue {
 }
 
 impl Shared {
+    pub(super) fn loaded_max(&self) -> usize {
+        self.limits.loaded_max
+    }
+
     pub(super) fn idle_max(&self) -> Duration {
         self.limits.idle_max
     }
@@ -303,6 +310,7 @@ impl Shared {
             let of_tenant = by_tenant.entry(other.tenant());
             of_tenant.and_modify(|load| load.remove(bytes));
             other.empty("others need its place");
+            self.evicted.fetch_add(1, Ordering::Relaxed);
         }
         filled.push(Arc::downgrade(place));
     }

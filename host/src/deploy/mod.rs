@@ -13,6 +13,7 @@
 mod attempt;
 mod catalogue;
 mod complaints;
+mod deployed;
 mod documents;
 mod file;
 mod idle;
@@ -32,6 +33,7 @@ mod watch;
 
 pub use attempt::Attempt;
 pub use catalogue::Catalogue;
+pub use deployed::Deployed;
 pub use documents::{DocumentRoot, Documents};
 pub use file::AppFile;
 pub use slot::{Refreshed, Slot};

@@ -18,7 +18,7 @@ use super::retired;
 use super::share::Share;
 use super::source::{Source, Version};
 use super::stamp::Stamp;
-use crate::message::{BoxFuture, Fault, Handler, Request, Response, printable};
+use crate::message::{BoxFuture, Fault, Handler, Owner, Request, Response, printable};
 use crate::setup::SetupError;
 
 /// A place for one application. It is a handler: requests go to the version
@@ -230,6 +230,10 @@ impl Place {
             let old = before.version.application.clone();
             self.shared.retired.keep(old, &self.complaints.owner.tenant);
         }
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.complaints.owner
     }
 
     pub(super) fn is_filled(&self) -> bool {

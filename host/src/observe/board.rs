@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::counts::{Counts, Histogram};
 use super::lines::LogFile;
+use crate::deploy::{Catalogue, Deployed};
 use crate::message::{Asked, Fault, Journal, Notice, Observer, Owner, Record};
 
 /// How many applications are counted one by one; the requests of further ones
@@ -34,6 +35,7 @@ pub struct Board {
     pub(super) times: Mutex<Times>,
     pub(super) server: ServerCounts,
     logs: Mutex<Logs>,
+    catalogue: OnceLock<Catalogue>,
 }
 
 /// Whether requests are served.
@@ -109,6 +111,7 @@ impl Board {
             times: Mutex::default(),
             server: ServerCounts::default(),
             logs: Mutex::default(),
+            catalogue: OnceLock::new(),
         })
     }
 
@@ -149,6 +152,16 @@ impl Board {
 
     pub(super) fn log_lines_dropped(&self) -> u64 {
         lock(&self.logs).dropped()
+    }
+
+    /// Shows what this catalogue has loaded. The first one counts.
+    pub fn watch_catalogue(&self, catalogue: Catalogue) {
+        self.catalogue.get_or_init(|| catalogue);
+    }
+
+    pub(super) fn deployed(&self) -> Deployed {
+        let catalogue = self.catalogue.get();
+        catalogue.map(Catalogue::deployed).unwrap_or_default()
     }
 
     /// The requests of which something is left, in no order.

@@ -88,6 +88,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Lines of applications that were dropped: over a request's limit",
     ),
     (
+        "fcgi_wasm_app_refused_version",
+        "gauge",
+        "1 while an older version serves because the file's was refused",
+    ),
+    (
         "fcgi_wasm_app_compilations_total",
         "counter",
         "Versions of an application that were compiled or could not be",
@@ -143,6 +148,26 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Components whose compiled code was found in the cache",
     ),
     (
+        "fcgi_wasm_apps_loaded",
+        "gauge",
+        "Applications that are loaded",
+    ),
+    (
+        "fcgi_wasm_apps_loaded_max",
+        "gauge",
+        "Applications that may be loaded at a time",
+    ),
+    (
+        "fcgi_wasm_apps_loaded_bytes",
+        "gauge",
+        "What the loaded applications take",
+    ),
+    (
+        "fcgi_wasm_apps_evicted_total",
+        "counter",
+        "Applications that were unloaded because others needed the room",
+    ),
+    (
         "fcgi_wasm_log_lines_dropped_total",
         "counter",
         "Lines of the access log and of tenants' logs that were dropped",
@@ -171,6 +196,7 @@ pub(super) fn write(snapshot: &Snapshot) -> String {
     let mut metrics = Metrics::default();
     let server = &snapshot.server;
     let process = &snapshot.process;
+    let deployed = &snapshot.deployed;
     let version = label("version", env!("CARGO_PKG_VERSION"));
     metrics.family("fcgi_wasm_build_info").value(&version, 1);
     let is_ready = u8::from(snapshot.readiness == Readiness::Ready);
@@ -200,6 +226,10 @@ pub(super) fn write(snapshot: &Snapshot) -> String {
             Duration::from_millis(server.compilation_ms).as_secs_f64(),
         ),
         ("fcgi_wasm_cache_hits_total", server.cache_hits as f64),
+        ("fcgi_wasm_apps_loaded", deployed.loaded as f64),
+        ("fcgi_wasm_apps_loaded_max", deployed.loaded_max as f64),
+        ("fcgi_wasm_apps_loaded_bytes", deployed.loaded_bytes as f64),
+        ("fcgi_wasm_apps_evicted_total", deployed.evicted as f64),
         (
             "fcgi_wasm_log_lines_dropped_total",
             server.log_lines_dropped as f64,
@@ -246,7 +276,7 @@ fn write_apps(metrics: &mut Metrics, apps: &[App]) {
     for (labels, app) in apps() {
         metrics.histogram(labels, &app.counts.duration);
     }
-    let values: [(&str, Value); 12] = [
+    let values: [(&str, Value); 13] = [
         ("fcgi_wasm_requests_in_flight", |app| {
             app.now.in_flight as f64
         }),
@@ -274,6 +304,9 @@ fn write_apps(metrics: &mut Metrics, apps: &[App]) {
         }),
         ("fcgi_wasm_app_lines_dropped_total", |app| {
             app.counts.lines_dropped as f64
+        }),
+        ("fcgi_wasm_app_refused_version", |app| {
+            f64::from(u8::from(app.is_refused))
         }),
         ("fcgi_wasm_app_compilations_total", |app| {
             app.counts.compilations as f64

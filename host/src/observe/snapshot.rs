@@ -10,6 +10,7 @@ use super::board::{Board, Live, Readiness, Times, lock};
 use super::counts::{CLASSES, Counts};
 use super::json::Json;
 use super::process::Process;
+use crate::deploy::Deployed;
 use crate::message::{Owner, Stage};
 
 /// How many running requests are shown, those first that computed most: a
@@ -23,6 +24,7 @@ pub(super) struct Snapshot {
     pub(super) started_at: Duration,
     pub(super) process: Process,
     pub(super) server: Server,
+    pub(super) deployed: Deployed,
     pub(super) times: Times,
     /// Ordered by tenant and name.
     pub(super) apps: Vec<App>,
@@ -47,6 +49,8 @@ pub(super) struct App {
     pub(super) owner: Owner,
     pub(super) counts: Counts,
     pub(super) now: Now,
+    /// Whether its file has a version that was refused, while an older one serves.
+    pub(super) is_refused: bool,
 }
 
 /// The requests of an application of which something is left.
@@ -83,6 +87,10 @@ impl Snapshot {
                 now.entry((**owner).clone()).or_default().add(live);
             }
         }
+        let deployed = board.deployed();
+        for owner in &deployed.refused {
+            now.entry(owner.clone()).or_default();
+        }
         let known = board.apps.read().unwrap_or_else(PoisonError::into_inner);
         let mut apps: Vec<_> = known
             .iter()
@@ -90,11 +98,13 @@ impl Snapshot {
                 owner: owner.clone(),
                 counts: lock(counts).clone(),
                 now: now.remove(owner).unwrap_or_default(),
+                is_refused: deployed.refused.contains(owner),
             })
             .collect();
         drop(known);
-        // Those whose first request is still under way.
+        // Those whose first request is still under way, or who had none.
         apps.extend(now.into_iter().map(|(owner, now)| App {
+            is_refused: deployed.refused.contains(&owner),
             owner,
             counts: Counts::default(),
             now,
@@ -127,6 +137,7 @@ impl Snapshot {
                 cache_hits: server.cache_hits.load(Relaxed),
                 log_lines_dropped: board.log_lines_dropped(),
             },
+            deployed,
             times: lock(&board.times).clone(),
             apps,
             running,
@@ -164,6 +175,10 @@ impl Snapshot {
                 json.number("compilation_ms", self.server.compilation_ms);
                 json.number("cache_hits", self.server.cache_hits);
                 json.number("log_lines_dropped", self.server.log_lines_dropped);
+                json.number("apps_loaded", self.deployed.loaded);
+                json.number("apps_loaded_max", self.deployed.loaded_max);
+                json.number("apps_loaded_bytes", self.deployed.loaded_bytes);
+                json.number("apps_evicted", self.deployed.evicted);
             });
             json.objects("apps", &self.apps, |json, app| app.json(json));
             json.number("running_count", self.running_count);
@@ -245,6 +260,7 @@ impl App {
         json.number("bytes_in", counts.bytes_in);
         json.number("bytes_out", counts.bytes_out);
         json.number("lines_dropped", counts.lines_dropped);
+        json.number("refused_version", self.is_refused);
         json.number("compilations", counts.compilations);
         json.number("compilation_ms", counts.compilation_time.as_millis());
         json.numbers("requests_by_second", &counts.history.requests);

@@ -64,6 +64,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         server = server.observe(observer.clone());
     }
     let server = listen(server);
+    observing.watch_catalogue(&application.catalogue);
     let thrift = tokio::spawn(memory::give_back(application.catalogue.clone()));
     systemd::ready(&format!("serving {}", application.name));
     systemd::start_watchdog();

@@ -138,6 +138,10 @@ fn write_apps(apps: &[App], html: &mut String) {
 fn write_app(app: &App, html: &mut String) {
     let counts = &app.counts;
     let history = &counts.history;
+    let refused = match app.is_refused {
+        true => " <span class=\"dim\">(new version refused)</span>",
+        false => "",
+    };
     let (requests, cpu) = match history.is_idle() {
         true => (String::new(), String::new()),
         false => (
@@ -147,7 +151,7 @@ fn write_app(app: &App, html: &mut String) {
     };
     let _ = writeln!(
         html,
-        "<tr><td>{}<td><b>{}</b><td class=\"number\">{}<td>{requests}<td class=\"number\">{}&thinsp;%\
+        "<tr><td>{}<td><b>{}</b>{refused}<td class=\"number\">{}<td>{requests}<td class=\"number\">{}&thinsp;%\
          <td class=\"cpu\">{cpu}<td class=\"number\">{}<td class=\"number\">{}<td class=\"number\">{}\
          <td class=\"number\">{}<td>{}<td class=\"number\">{}</tr>",
         escaped(&app.owner.tenant),

@@ -38,6 +38,7 @@ pub(crate) async fn serve(
     let drain_timeout = plan.server.drain_timeout;
     let observing = Observing::start_to_change(plan.wanted.clone().with(flags))?;
     let mut host = Host::new(&plan.server, Places::new(passed)?, observing.observers())?;
+    observing.watch_catalogue(host.catalogue());
     let thrift = tokio::spawn(memory::give_back(host.catalogue().clone()));
     let serving = async {
         host.apply(plan).await?;

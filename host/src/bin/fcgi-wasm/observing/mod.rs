@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::{Board, Listener, LogWriter, Observer, Readiness, StatusServer};
+use fcgi_wasm::{Board, Catalogue, Listener, LogWriter, Observer, Readiness, StatusServer};
 
 use crate::args::Place;
 use crate::signals::Reloads;
@@ -95,6 +95,13 @@ impl Observing {
     pub(crate) fn set_readiness(&self, readiness: Readiness) {
         if let Some(board) = &self.board {
             board.set_readiness(readiness);
+        }
+    }
+
+    /// Shows what this catalogue has loaded.
+    pub(crate) fn watch_catalogue(&self, catalogue: &Catalogue) {
+        if let Some(board) = &self.board {
+            board.watch_catalogue(catalogue.clone());
         }
     }
 

@@ -74,7 +74,7 @@ fn head(status: &Value) -> Vec<String> {
 
 fn app_line(app: &Value) -> String {
     format!(
-        "{:>5} {:>6} {:>5} {:>5} {:>9} {:>8} {:>7}  {:NAME_WIDTH$} {}",
+        "{:>5} {:>6} {:>5} {:>5} {:>9} {:>8} {:>7}  {:NAME_WIDTH$} {}{}",
         last(app, "cpu_ms_by_second") / 10,
         last(app, "requests_by_second"),
         number(app, "in_flight"),
@@ -83,7 +83,11 @@ fn app_line(app: &Value) -> String {
         number(app, "requests"),
         number(&app["by_class"], "5xx"),
         short(text(app, "app")),
-        text(app, "tenant")
+        text(app, "tenant"),
+        match app["refused_version"].as_bool() {
+            Some(true) => "  (new version refused)",
+            _ => "",
+        }
     )
 }
 
