@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use fcgi_wasm::{FastCgi, Request, Response};
+use fcgi_wasm::{FastCgi, Request, Response, Router};
 use http::{HeaderValue, StatusCode};
 
 use crate::support::daemon::free_port;
@@ -20,6 +20,7 @@ tests![
     conformance_89_a_sound_server_passes_all_steps,
     tcp_servers_are_examined_too,
     faults_are_shown_with_their_cause,
+    who_asks_for_a_host_without_an_application_is_told_how_to_name_one,
     a_head_that_web_servers_refuse_is_told_with_its_largest_field,
     a_place_without_a_server_is_told,
     what_keeps_the_web_servers_user_out_is_told,
@@ -103,6 +104,20 @@ fn faults_are_shown_with_their_cause() -> Outcome {
     contains(
         &report,
         &["warn  answer   GET /nowhere: 404 Not Found", "--mount"],
+    );
+    Ok(())
+}
+
+fn who_asks_for_a_host_without_an_application_is_told_how_to_name_one() -> Outcome {
+    let nobody = Local::serve(Router::new());
+    let (report, _) = doctor(&nobody.path(), &["--user", "root"]);
+    contains(
+        &report,
+        &[
+            "404 Not Found",
+            "-p HTTP_HOST=",
+            "no application is configured for",
+        ],
     );
     Ok(())
 }

@@ -210,8 +210,12 @@ fn a_file_stays_loaded_when_another_root_or_tenant_changes() -> Outcome {
         answer.text()
     };
     let loads = |name: &str| {
-        let line = format!("loaded app={}", script(name));
-        hosted.program.log().matches(&line).count()
+        let file = format!(" file={}", script(name));
+        let log = hosted.program.log();
+        let lines = log
+            .lines()
+            .filter(|line| line.contains(" loaded app=") && line.contains(&file));
+        lines.count()
     };
     assert_eq!(
         [ask("s", "alice"), ask("s", "bob"), ask("b", "bob")],

@@ -163,10 +163,10 @@ fn applications_are_loaded_when_they_are_asked_for_and_unloaded_when_not() -> Ou
         assert_eq!(hosted.ask("s", "/admin", &blog).text(), "admin");
         hosted
             .program
-            .wait_for_log("unloaded: others need its place app=blog");
+            .wait_for_log("unloaded: others need its place app=alice/blog");
         wait_until("the other is unloaded because nobody asks", || {
             let log = hosted.program.log();
-            log.matches("unloaded: nobody asks for it app=admin")
+            log.matches("unloaded: nobody asks for it app=alice/admin")
                 .count()
                 == round
         });

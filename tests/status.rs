@@ -151,7 +151,7 @@ fn who_has_something_compiled_is_seen() -> Outcome {
     let log = observed.program.log();
     let line = log.lines().find(|line| line.contains("compiled in"));
     let line = line.expect("it is told");
-    assert!(line.contains("app=naughty tenant=naughty"), "{line}");
+    assert!(line.contains("app=naughty file="), "{line}");
     let app = &observed.status()["apps"][0];
     assert_eq!(
         (&app["tenant"], &app["app"]),

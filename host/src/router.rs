@@ -105,7 +105,8 @@ impl Router {
         self
     }
 
-    fn choose(&self, host: &str, path: &str) -> Option<Arc<dyn Handler>> {
+    /// Who has a route of this host and path; else who answers otherwise, if anybody does.
+    fn choose(&self, host: &str, path: &str) -> Result<Arc<dyn Handler>, Option<Arc<dyn Handler>>> {
         let table = self.table.load();
         let named = table.find(&host.to_ascii_lowercase(), path);
         let any = table.find("", path);
@@ -115,8 +116,8 @@ impl Router {
             (named, _) => named,
         };
         match route {
-            Some(route) => Some(route.handler.clone()),
-            None => table.otherwise.clone(),
+            Some(route) => Ok(route.handler.clone()),
+            None => Err(table.otherwise.clone()),
         }
     }
 
@@ -164,10 +165,20 @@ impl Handler for Router {
             };
             let host = without_port(&host);
             let path = format!("{}{}", text("SCRIPT_NAME"), text("PATH_INFO"));
-            let Some(handler) = self.choose(host, &path) else {
-                return Err(Fault::NoSuchApp(format!("{host}{path}")));
-            };
-            handler.handle(request).await
+            match self.choose(host, &path) {
+                Ok(handler) => handler.handle(request).await,
+                Err(None) => Err(Fault::NoSuchApp(format!("{host}{path}"))),
+                Err(Some(otherwise)) => {
+                    let asked = format!("{host}{path}");
+                    let answer = otherwise.handle(request).await;
+                    answer.map_err(|fault| match fault {
+                        Fault::NoSuchApp(what) => {
+                            Fault::NoSuchApp(format!("{asked} by a route, nor for {what}"))
+                        }
+                        fault => fault,
+                    })
+                }
+            }
         })
     }
 }
@@ -267,6 +278,14 @@ mod tests {
         assert_eq!(answer(&router, "", "/b").await.as_deref(), Ok("otherwise"));
         router.replace(&Router::new().route("/", named("new")));
         assert_eq!(answer(&router, "", "/b").await.as_deref(), Ok("new"));
+        let router = Router::new().otherwise(|_: Request| async {
+            Err(Fault::NoSuchApp("a request without a file".to_owned()))
+        });
+        let fault = answer(&router, "a.example:80", "/b")
+            .await
+            .expect_err("nobody");
+        let both = "for a.example/b by a route, nor for a request without a file";
+        assert!(fault.to_string().ends_with(both), "{fault}");
     }
 
     #[tokio::test]

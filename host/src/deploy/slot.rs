@@ -3,12 +3,15 @@
 
 mod loading;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::Shared as SharedFuture;
+
+use tracing::field::{DisplayValue, display};
 
 use super::catalogue::{Catalogue, Shared};
 use super::complaints::Complaints;
@@ -218,18 +221,27 @@ impl Place {
             self.current.swap(None)
         };
         if let Some(before) = before {
-            let app = printable(&self.name);
+            let (app, file) = self.logged();
             match self.refused_version() {
                 Some(reason) => tracing::warn!(
-                    %app,
+                    app,
+                    file,
                     "unloaded: {why}; and it is not served until its file is mended: {}",
                     printable(&reason)
                 ),
-                None => tracing::debug!(%app, "unloaded: {why}"),
+                None => tracing::debug!(app, file, "unloaded: {why}"),
             }
             let old = before.version.application.clone();
             self.shared.retired.keep(old, &self.complaints.owner.tenant);
         }
+    }
+
+    /// How lines of the log name it: whose it is, and which of their files if they have
+    /// several.
+    fn logged(&self) -> (DisplayValue<&Owner>, Option<DisplayValue<Cow<'_, str>>>) {
+        let owner = self.owner();
+        let file = (owner.app != self.name).then(|| display(printable(&self.name)));
+        (display(owner), file)
     }
 
     pub(super) fn owner(&self) -> &Owner {

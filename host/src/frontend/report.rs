@@ -100,6 +100,7 @@ impl Report {
         let Asked {
             id: request,
             method,
+            host,
             path,
             ..
         } = &*self.asked;
@@ -114,12 +115,12 @@ impl Report {
             let besides = besides(unsaid);
             // The backtrace in lines of its own: logs are made of lines.
             let app = self.journal.app();
-            tracing::warn!(request, app, ?method, ?path, %peer, status, ms, "{cause}{besides}");
+            tracing::warn!(request, app, ?method, ?host, ?path, %peer, status, ms, "{cause}{besides}");
             details
                 .iter()
                 .for_each(|line| tracing::warn!(request, app, "{line}"));
         } else {
-            tracing::debug!(request, ?method, ?path, %peer, status, ms, "{cause}");
+            tracing::debug!(request, ?method, ?host, ?path, %peer, status, ms, "{cause}");
         }
         self.journal.say(&format!(
             "fcgi-wasm: request {request}: {}",

@@ -102,25 +102,25 @@ fn watched<T>(
     name: &str,
     compile: impl FnOnce() -> Result<T, String>,
 ) -> Result<T, String> {
-    let news = tenant.compiles().is_news(TOLD_MAX).map(besides);
-    if let Some(besides) = &news {
-        tracing::info!("compiling {}{besides}", printable(name));
-    }
-    let began = Instant::now();
-    let compiled = compile();
-    let time = began.elapsed();
     let owner = Owner {
         tenant: tenant.name().to_owned(),
         app: app.to_owned(),
     };
+    let news = tenant.compiles().is_news(TOLD_MAX).map(besides);
+    if let Some(besides) = &news {
+        tracing::info!(app = %owner, "compiling {}{besides}", printable(name));
+    }
+    let began = Instant::now();
+    let compiled = compile();
+    let time = began.elapsed();
     tenant.engine().observers().compiled(&owner, time);
     if news.is_some() {
         let what = match compiled {
             Ok(_) => "compiled in",
             Err(_) => "given up compiling after",
         };
-        let (app, tenant) = (printable(app), printable(tenant.name()));
-        tracing::info!(%app, %tenant, "{what} {:.1} s", time.as_secs_f64());
+        let file = printable(name);
+        tracing::info!(app = %owner, %file, "{what} {:.1} s", time.as_secs_f64());
     }
     compiled
 }

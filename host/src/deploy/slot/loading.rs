@@ -76,7 +76,6 @@ impl Place {
     }
 
     async fn load(self: &Arc<Self>, is_logged: bool) -> Result<Arc<Filling>, String> {
-        let name = &self.name;
         let current = self.current.load_full();
         let began = self.shared.now();
         let refuse = |stamp, error: SetupError| {
@@ -97,7 +96,8 @@ impl Place {
             Ok(version) => {
                 let has_replaced = self.fill(version);
                 let what = if has_replaced { "replaced" } else { "loaded" };
-                tracing::debug!(app = %printable(name), "{what}");
+                let (app, file) = self.logged();
+                tracing::debug!(app, file, "{what}");
                 self.current
                     .load_full()
                     .ok_or_else(|| "it was unloaded at once".to_owned())
@@ -119,11 +119,8 @@ impl Place {
                 true => "the new version is refused, and the old one goes on serving",
                 false => "it can not be loaded",
             };
-            let (app, tenant) = (
-                printable(&self.name),
-                printable(&self.complaints.owner.tenant),
-            );
-            tracing::warn!(%app, %tenant, "{what}: {}{besides}", printable(&reason));
+            let (app, file) = self.logged();
+            tracing::warn!(app, file, "{what}: {}{besides}", printable(&reason));
         }
         reason
     }

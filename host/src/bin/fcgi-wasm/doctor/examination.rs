@@ -30,6 +30,9 @@ const NAMES: &[&str] = &[
     "FCGI_WASM_APP",
 ];
 
+/// What our server says of a request that is no application's.
+const NOBODY: &str = "no application is configured for";
+
 /// How many lines for the error log are shown.
 const STDERR_LINES_SHOWN: usize = 10;
 
@@ -220,7 +223,14 @@ fn show_answer(report: &mut Report, path: &str, answer: &Answer) -> Result<()> {
             "the lines below say why, or the server's log",
         )?;
     } else if head.status.is_client_error() {
-        let cure = "that is the application's word: are --path and --mount as in the web server?";
+        let said = String::from_utf8_lossy(&answer.stderr);
+        let cure = match said.contains(NOBODY) {
+            true => {
+                "no application has this host and path: name the visitor's host with \
+                 -p HTTP_HOST=shop.example, or the file with -p SCRIPT_FILENAME=/srv/www/app.wasm"
+            }
+            false => "that is the application's word: are --path and --mount as in the web server?",
+        };
         report.warn("answer", &text, cure)?;
     } else {
         report.ok("answer", &text)?;
