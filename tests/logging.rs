@@ -16,6 +16,7 @@ tests![
     an_application_that_always_fails_does_not_fill_the_log,
     what_an_application_is_refused_does_not_fill_the_log,
     conformance_88_the_log_names_what_was_asked,
+    a_failure_after_the_head_is_logged_with_the_status_that_was_sent,
 ];
 
 fn naughty(arguments: &[&str]) -> Result<Program, Skip> {
@@ -229,6 +230,22 @@ fn conformance_88_the_log_names_what_was_asked() -> Outcome {
         .expect("a line");
     for expected in ["status=200", "bytes=6", "cpu_us=", "memory="] {
         assert!(line.contains(expected), "{expected} in {line}");
+    }
+    Ok(())
+}
+
+fn a_failure_after_the_head_is_logged_with_the_status_that_was_sent() -> Outcome {
+    let program = naughty(&[])?;
+    let half = program.ask(&get(1, "/half", false));
+    assert_eq!(half.status(), 200);
+    assert_eq!(program.ask(&get(1, "/trap", false)).status(), 502);
+    program.wait_for_log("path=\"/trap\"");
+    let log = program.log();
+    for (path, status) in [("/half", "200"), ("/trap", "502")] {
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(&format!("path={path:?}")));
+        let line = line.expect("it is told");
+        assert!(line.contains(&format!("status={status}")), "{line}");
     }
     Ok(())
 }

@@ -105,7 +105,8 @@ impl Report {
             ..
         } = &*self.asked;
         let peer = &self.peer;
-        let status = fault.status().as_u16();
+        // The visitor may have had the head of an answer before that broke off.
+        let status = self.status.unwrap_or_else(|| fault.status()).as_u16();
         let ms = self.started.elapsed().as_millis();
         let lines = fault.log_lines();
         let (cause, details) = lines

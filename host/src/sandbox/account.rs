@@ -178,7 +178,7 @@ impl Account {
             let owner = &self.owner;
             tracing::warn!(
                 request,
-                "over budget: {LOG} of {owner}: what it logs is dropped ({unsaid} more requests \
+                "over budget: {LOG} of {owner}: what it logs is dropped (log_rate; {unsaid} more requests \
                  since it was last said)"
             );
         }
