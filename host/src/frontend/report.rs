@@ -123,10 +123,7 @@ impl Report {
         } else {
             tracing::debug!(request, ?method, ?host, ?path, %peer, status, ms, "{cause}");
         }
-        self.journal.say(&format!(
-            "fcgi-wasm: request {request}: {}",
-            lines.join("\n")
-        ));
+        self.journal.say(&lines.join("\n"));
         self.journal.fail(fault);
     }
 
@@ -155,8 +152,7 @@ impl Report {
         if let Some(unsaid) = self.news.notes.is_news(TOLD_MAX) {
             tracing::warn!(request, "{text}{}", besides(unsaid));
         }
-        self.journal
-            .say(&format!("fcgi-wasm: request {request}: {text}"));
+        self.journal.say(text);
     }
 
     /// The request is over.

@@ -183,22 +183,29 @@ impl Journal {
         self.is_muted.load(Relaxed)
     }
 
-    /// Adds a message of this server for the web server's error log, made
-    /// [`printable`]. There is always room for one.
+    /// Adds a message of this server about the request, made [`printable`]: for the web
+    /// server's error log, where the request's number goes before it, and for observers.
+    /// There is always room for one.
     pub fn say(&self, message: &str) {
-        self.add(message, JOURNAL_BYTES_MAX + RESERVED_BYTES);
+        self.tell_observers(&format!("fcgi-wasm: {message}"));
+        let message = format!("fcgi-wasm: request {}: {message}", self.number);
+        self.add(&message, JOURNAL_BYTES_MAX + RESERVED_BYTES);
     }
 
     /// Adds a line that the application wrote, made [`printable`].
     pub fn quote(&self, line: &str) {
+        self.tell_observers(line);
         self.add(line, JOURNAL_BYTES_MAX);
     }
 
-    fn add(&self, message: &str, bytes_max: usize) {
+    fn tell_observers(&self, message: &str) {
         if !self.observers.is_empty() {
             let lines = message.lines().map(printable);
             lines.for_each(|line| self.observers.said(self, &line));
         }
+    }
+
+    fn add(&self, message: &str, bytes_max: usize) {
         let mut state = self.lock();
         for line in message.lines() {
             let line = printable(line);
@@ -343,7 +350,7 @@ mod tests {
     #[test]
     fn conformance_88_control_characters_are_escaped() {
         let journal = Journal::new();
-        journal.say("red \u{1b}[31m\ttab é\r\nnext\0 \u{202e}txt");
+        journal.quote("red \u{1b}[31m\ttab é\r\nnext\0 \u{202e}txt");
         let expected = "red \\u{1b}[31m\ttab é\nnext\\u{0} \\u{202e}txt\n";
         assert_eq!(journal.take_messages(), expected.as_bytes());
     }
@@ -359,7 +366,9 @@ mod tests {
         let kept = journal.take_messages();
         assert_eq!(kept.len(), JOURNAL_BYTES_MAX + RESERVED_BYTES);
         let kept = String::from_utf8(kept).expect("text");
-        assert!(kept.contains("\nthe cause\nyyy"));
+        let number = journal.number();
+        let ours = format!("fcgi-wasm: request {number}: ");
+        assert!(kept.contains(&format!("\n{ours}the cause\n{ours}yyy")));
     }
 
     #[test]

@@ -57,10 +57,7 @@ fn late_fault(fault: &Fault, journal: &Journal) {
             .iter()
             .for_each(|line| tracing::warn!(request, app, "{line}"));
     }
-    journal.say(&format!(
-        "fcgi-wasm: request {request}: {}",
-        lines.join("\n")
-    ));
+    journal.say(&lines.join("\n"));
     journal.fail(fault);
 }
 

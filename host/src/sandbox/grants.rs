@@ -124,7 +124,7 @@ pub(super) fn tell(journal: &Journal, customer: Option<&Customer>, hint: &str) {
         let app = journal.app();
         tracing::warn!(request, app, "{hint}");
     }
-    journal.say(&format!("fcgi-wasm: request {request}: {hint}"));
+    journal.say(hint);
 }
 
 /// Which addresses sockets may use.

@@ -52,7 +52,5 @@ fn tell(meter: &Meter, text: &str) {
             .iter()
             .for_each(|line| tracing::warn!(request, app, "{line}"));
     }
-    meter
-        .journal()
-        .say(&format!("fcgi-wasm: request {request}: {text}"));
+    meter.journal().say(text);
 }

@@ -131,8 +131,7 @@ impl Log {
             self.journal.note_dropped_line();
             let note = "the application's further output is dropped: it is over the limit of a request (log)";
             tracing::warn!(target: "guest", request, app, "{note}");
-            self.journal
-                .say(&format!("fcgi-wasm: request {request}: {note}"));
+            self.journal.say(note);
         }
     }
 
@@ -140,9 +139,8 @@ impl Log {
     fn drop_rest(&self, account: &Account) {
         self.bytes_left.store(0, Ordering::Relaxed);
         account.tell_of_log(&self.journal);
-        self.journal.say(
-            "fcgi-wasm: the application's further output is dropped: it logs too much (log_rate)",
-        );
+        self.journal
+            .say("the application's further output is dropped: it logs too much (log_rate)");
     }
 }
 

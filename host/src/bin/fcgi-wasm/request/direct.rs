@@ -40,7 +40,7 @@ pub(crate) async fn ask(
     let app_status = match &outcome {
         Ok(None) => 0,
         Ok(Some(fault)) => {
-            journal.say(&format!("fcgi-wasm: {fault}"));
+            journal.say(&fault.to_string());
             fault.app_status()
         }
         Err(_) => 1,
