@@ -6,10 +6,11 @@ use std::os::unix::net::UnixListener;
 
 use crate::conf_check::{NGINX, check, found};
 use crate::support::Outcome;
-use crate::support::manual::{block, blocks};
+use crate::support::manual::{block, block_for_documents, blocks};
 
 tests![
     the_manuals_blocks_are_without_mistakes,
+    files_of_document_roots_are_asked_for_as_php_is,
     sockets_are_looked_at,
     a_socket_out_of_the_users_reach_is_found,
     what_can_not_be_checked_is_told,
@@ -36,6 +37,39 @@ fn the_manuals_blocks_are_without_mistakes() -> Outcome {
         let last = lines.last().map_or("", String::as_str).to_ascii_lowercase();
         assert!(last.contains(&format!("as {kind} has it")), "{lines:#?}");
     }
+    let text = block_for_documents().replace("/run/fcgi-wasm/bob.sock", "SOCKET");
+    check("nginx", &[(&text, &[])]);
+    Ok(())
+}
+
+fn files_of_document_roots_are_asked_for_as_php_is() -> Outcome {
+    let file = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;";
+    for (place, params, mistakes) in [
+        (r"~ \.wasm(/|$)", file, &[] as &[_]),
+        (
+            r"~ \.wasm$",
+            "try_files $uri =404; include fastcgi.conf;",
+            &[],
+        ),
+        (
+            r"~ \.wasm(/|$)",
+            "fastcgi_split_path_info ^(.+\\.wasm)(/.*)$; include fastcgi.conf;",
+            &[],
+        ),
+        (r"~ \.wasm(/|$)", "", &[(2, "no SCRIPT_FILENAME")]),
+        ("/", file, &[(1, "how PHP is asked")]),
+    ] {
+        let text = format!("location {place} {{ {NGINX} {params}\nfastcgi_pass unix:SOCKET; }}\n");
+        check("nginx", &[(&text, mistakes)]);
+    }
+    for block in ["FilesMatch \\.wasm$", "Files *.wasm"] {
+        let end = block.split(' ').next().expect("a name");
+        let handler = "SetHandler \"proxy:unix:SOCKET|fcgi://localhost\"";
+        let text = format!("<{block}>\n{handler}\n</{end}>\n");
+        check("apache", &[(&text, &[])]);
+    }
+    let list = "fastcgi.server = ( \".wasm\" => (( \"socket\" => \"SOCKET\" )))\n";
+    check("lighttpd", &[(list, &[])]);
     Ok(())
 }
 

@@ -4,10 +4,22 @@
 /// The page of the web servers.
 const PAGE: &str = include_str!("../../host/docs/web-servers.md");
 
+/// The page of document roots.
+const HOSTING: &str = include_str!("../../host/docs/hosting.md");
+
 /// The block of this web server under this name.
 pub(crate) fn block(server: &str, name: &str) -> &'static str {
+    block_of(PAGE, server, name)
+}
+
+/// The block for document roots.
+pub(crate) fn block_for_documents() -> &'static str {
+    block_of(HOSTING, "nginx", "documents")
+}
+
+fn block_of(page: &'static str, server: &str, name: &str) -> &'static str {
     let start = format!("\n```{server} {name}\n");
-    let after = PAGE.split_once(&start);
+    let after = page.split_once(&start);
     let (_, after) = after.unwrap_or_else(|| panic!("the manual has no {start:?}"));
     let end = after.find("\n```\n").expect("an end of it");
     &after[..=end]

@@ -15,6 +15,8 @@ struct Pass<'t> {
     line: usize,
     /// The URL path that it is for; empty if it is a handler of files.
     mount: String,
+    /// Whether it asks for files of a document root.
+    is_for_files: bool,
     target: &'t str,
     options: &'t [String],
 }
@@ -104,13 +106,19 @@ fn check_scripts(check: &mut Check, line: usize, directives: &[&Directive]) {
 /// Each ProxyPass to FastCGI, and each handler.
 fn passes(tree: &[Directive]) -> Vec<Pass<'_>> {
     let mut passes = Vec::new();
-    let mut rest: Vec<(&Directive, &str)> = tree.iter().map(|one| (one, "")).collect();
-    while let Some((directive, location)) = rest.pop() {
+    let mut rest: Vec<_> = tree.iter().map(|one| (one, "", false)).collect();
+    while let Some((directive, location, is_for_files)) = rest.pop() {
         let inner = match directive.is("Location") {
             true => directive.word(1),
             false => location,
         };
-        rest.extend(directive.children.iter().map(|one| (one, inner)));
+        let is_for_files = is_for_files || directive.is_for_files();
+        rest.extend(
+            directive
+                .children
+                .iter()
+                .map(|one| (one, inner, is_for_files)),
+        );
         let words = &directive.words;
         let line = directive.line;
         if directive.is("ProxyPass") || directive.is("ProxyPassMatch") {
@@ -124,6 +132,7 @@ fn passes(tree: &[Directive]) -> Vec<Pass<'_>> {
                 passes.push(Pass {
                     line,
                     mount: mount.to_owned(),
+                    is_for_files,
                     target: &words[target],
                     options: &words[target + 1..],
                 });
@@ -133,6 +142,7 @@ fn passes(tree: &[Directive]) -> Vec<Pass<'_>> {
             passes.push(Pass {
                 line,
                 mount: String::new(),
+                is_for_files,
                 target,
                 options: &[],
             });
@@ -170,6 +180,9 @@ fn check_worker<'p>(check: &mut Check, pass: &Pass<'p>, workers: &mut Vec<(&'p s
 }
 
 fn check_recipe(check: &mut Check, pass: &Pass<'_>, tree: &[Directive]) {
+    if pass.is_for_files {
+        return;
+    }
     if pass.mount.is_empty() {
         let what = "SetHandler passes on what are files here: it is how PHP is asked";
         let seen = "404 for every path of the application, which has no files";

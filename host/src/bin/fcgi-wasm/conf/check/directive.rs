@@ -26,6 +26,13 @@ impl Directive {
     pub(super) fn word(&self, index: usize) -> &str {
         self.words.get(index).map_or("", String::as_str)
     }
+
+    /// Whether it is for the `.wasm` files of document roots, by a pattern: those
+    /// are asked for as PHP scripts are.
+    pub(super) fn is_for_files(&self) -> bool {
+        let is_pattern = |word: &String| word.contains("\\.wasm") || word.contains("*.wasm");
+        self.words.iter().any(is_pattern)
+    }
 }
 
 /// All directives of a tree, outer ones first.

@@ -84,7 +84,9 @@ fn check_host(check: &mut Check, extension: &str, line: usize, host: &[(String, 
         _ => None,
     };
     let line_of = |name: &str| find(name).map_or(line, |(_, line, _)| *line);
-    if text("check-local") != Some("disable") {
+    // Files of document roots are asked for as those of PHP are.
+    let is_for_files = extension == ".wasm";
+    if !is_for_files && text("check-local") != Some("disable") {
         let what = "check-local: lighttpd looks for a file of that name first";
         let seen = "404 from lighttpd for every path of the application";
         check.mistake(
@@ -100,7 +102,7 @@ fn check_host(check: &mut Check, extension: &str, line: usize, host: &[(String, 
         let cure = "\"fix-root-scriptname\" => \"enable\",";
         check.mistake(line_of("fix-root-scriptname"), what, seen, cure);
     }
-    if extension.starts_with('.') {
+    if extension.starts_with('.') && !is_for_files {
         let what =
             format!("\"{extension}\" passes on files of that kind only: it is how PHP is asked");
         let seen = "404 from lighttpd for all other paths";

@@ -23,11 +23,16 @@ pub(super) fn check(check: &mut Check, tree: &[Directive]) {
             check.visitor = Some(visitor);
         }
     }
-    walk(check, &upstreams, &mut vec![tree]);
+    walk(check, &upstreams, &mut vec![tree], false);
 }
 
 /// Looks into each block, with those that it inherits from.
-fn walk(check: &mut Check, upstreams: &[&Directive], blocks: &mut Vec<&[Directive]>) {
+fn walk(
+    check: &mut Check,
+    upstreams: &[&Directive],
+    blocks: &mut Vec<&[Directive]>,
+    is_for_files: bool,
+) {
     let Some(&block) = blocks.last() else {
         return;
     };
@@ -38,12 +43,14 @@ fn walk(check: &mut Check, upstreams: &[&Directive], blocks: &mut Vec<&[Directiv
                 directive,
                 upstreams,
                 blocks,
+                is_for_files,
             }
             .check(check);
         }
         if !directive.children.is_empty() {
             blocks.push(&directive.children);
-            walk(check, upstreams, blocks);
+            let is_for_files = is_for_files || directive.is_for_files();
+            walk(check, upstreams, blocks, is_for_files);
             blocks.pop();
         }
     }
@@ -54,6 +61,8 @@ struct Pass<'a, 't> {
     directive: &'t Directive,
     upstreams: &'a [&'t Directive],
     blocks: &'a [&'t [Directive]],
+    /// Whether it asks for files of a document root.
+    is_for_files: bool,
 }
 
 /// A param, as far as it is known.
@@ -81,9 +90,8 @@ impl<'t> Pass<'_, 't> {
             .blocks
             .last()
             .and_then(|block| block.iter().find(|one| one.is("try_files")));
-        if let Some(tries) =
-            tries.filter(|tries| tries.words.last().is_some_and(|last| last == "=404"))
-        {
+        let is_before = |tries: &&Directive| tries.words.last().is_some_and(|last| last == "=404");
+        if let Some(tries) = tries.filter(is_before).filter(|_| !self.is_for_files) {
             let what = "try_files looks for a file of that name before the application is asked";
             let seen = "404 from nginx for every path of the application";
             check.mistake(
@@ -137,7 +145,10 @@ impl<'t> Pass<'_, 't> {
             check.mistake(line, what, seen, "include fastcgi_params;");
             return;
         }
-        self.check_path(check);
+        match self.is_for_files {
+            true => self.check_file(check),
+            false => self.check_path(check),
+        }
         if !has_file && self.param("SCRIPT_NAME").is_none() {
             let what = "no SCRIPT_NAME";
             let seen = "links and redirects without the path that the application is mounted at";
@@ -205,6 +216,17 @@ impl<'t> Pass<'_, 't> {
         }
     }
 
+    /// Whether the server is told which file of a document root is asked for.
+    fn check_file(&self, check: &mut Check) {
+        let sets_it = |one: &&Directive| includes_params(one) && one.word(1).ends_with(".conf");
+        let is_told = self.param("SCRIPT_FILENAME").is_some() || self.params().iter().any(sets_it);
+        if !is_told && self.unread().is_none() {
+            let what = "no SCRIPT_FILENAME: the server is not told which file is asked for";
+            let cure = "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;";
+            check.mistake(self.directive.line, what, "404 for every file", cure);
+        }
+    }
+
     /// A param that is set here, the last one of its name.
     fn param(&self, name: &str) -> Option<Param> {
         let params = self.params();
@@ -236,7 +258,10 @@ impl<'t> Pass<'_, 't> {
             let what = "the path is split behind a PHP script's name";
             let seen = "the same page, or 404, for every path";
             check.mistake(split.line, what, seen, cure);
-        } else if (pattern.contains(".*") || pattern.contains(".+")) && !pattern.contains("(?s)") {
+        } else if !self.is_for_files
+            && (pattern.contains(".*") || pattern.contains(".+"))
+            && !pattern.contains("(?s)")
+        {
             let what = "a plain `.` stops at a line end: a path with %0a is not split";
             let seen = "for /app/%0a the application is told another path than for all others";
             check.mistake(split.line, what, seen, cure);
