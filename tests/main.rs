@@ -66,6 +66,7 @@ mod observing;
 mod pauses;
 mod places;
 mod reload;
+mod reload_results;
 mod request_roles;
 mod servers;
 mod startup;
@@ -137,6 +138,7 @@ fn main() -> ExitCode {
         observing::tests(),
         pauses::tests(),
         places::tests(),
+        reload_results::tests(),
         request_roles::tests(),
         reload::tests(),
         servers::tests(),

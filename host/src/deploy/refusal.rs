@@ -1,5 +1,6 @@
 //! Versions that are not served, and for how long they are not tried again.
 
+use super::slot::Slot;
 use super::stamp::Stamp;
 
 /// The most that is kept and told of why a file is refused, bytes: names of a
@@ -37,6 +38,14 @@ impl Refusal {
     /// Whether it is not to be tried again yet.
     pub(super) fn holds(&self, now: u64) -> bool {
         now < self.until
+    }
+}
+
+impl Slot {
+    /// Why the version that is there is not served, as far as it is known: the old one
+    /// goes on, if one is loaded.
+    pub fn refusal(&self) -> Option<String> {
+        self.0.refused().map(|refused| refused.reason)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::setup::SetupError;
 /// that it holds, or wait for the first one to be loaded. Clones are the same
 /// slot.
 #[derive(Clone)]
-pub struct Slot(Arc<Place>);
+pub struct Slot(pub(super) Arc<Place>);
 
 pub(super) struct Place {
     name: String,
@@ -295,7 +295,7 @@ impl Place {
         }
     }
 
-    fn refused(&self) -> Option<Refusal> {
+    pub(super) fn refused(&self) -> Option<Refusal> {
         self.state().refused.clone()
     }
 

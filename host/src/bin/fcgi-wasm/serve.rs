@@ -12,11 +12,11 @@ use fcgi_wasm::{
     UnixPath,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::sync::Notify;
 
 use crate::accounts::{group_id, user_id};
 use crate::args::{Places, Serve};
 use crate::observing::{Observing, Wanted};
+use crate::reload::Asked;
 use crate::signals::{Signals, Wish};
 use crate::{engine, hosting, log, memory, starter, systemd};
 
@@ -38,7 +38,7 @@ pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
 
 async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     // First of all, so that a signal while loading is not lost.
-    let reload = Arc::new(Notify::new());
+    let reload = Arc::new(Asked::default());
     let mut stop = pin!(until_stop(Signals::listen()?, reload.clone()));
     let path = match (&args.config, &args.app) {
         (Some(config), _) => {
@@ -66,16 +66,18 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
     let server = listen(server);
     observing.watch_catalogue(&application.catalogue);
     let thrift = tokio::spawn(memory::give_back(application.catalogue.clone()));
-    systemd::ready(&format!("serving {}", application.name));
+    let status = format!("serving {}", application.name);
+    systemd::ready(&status);
     systemd::start_watchdog();
     observing.set_readiness(Readiness::Ready);
     let stop = async {
         stop.await;
         observing.set_readiness(Readiness::Stopping);
     };
+    let (slot, files) = (&application.slot, &application.files);
     tokio::select! {
         served = server.run_until(stop) => served?,
-        () = hosting::keep_fresh(&application.catalogue, &application.files, &reload, args.watch) => {}
+        () = hosting::keep_fresh(slot, files, &reload, args.watch, &status) => {}
     }
     thrift.abort();
     hosting::drain(&application.catalogue, args.drain_timeout).await;
@@ -193,13 +195,13 @@ fn raise_file_limit() {
 
 /// Ready at the first signal to stop; at the second the process ends. Until
 /// then this is where signals to reload are followed.
-async fn until_stop(mut signals: Signals, reload: Arc<Notify>) {
+async fn until_stop(mut signals: Signals, reload: Arc<Asked>) {
     while signals.next().await == Wish::Reload {
         systemd::reloading();
         log::reopen();
         // New versions are loaded beside the old ones, which serve meanwhile.
         // Whoever does it says when it is done.
-        reload.notify_one();
+        reload.ask();
     }
     tracing::info!("stopping; a second signal stops at once");
     systemd::stopping();

@@ -15,10 +15,11 @@ pub(crate) fn reloading() {
     }
 }
 
-/// All is read that a reload reads, and serves or was refused.
-pub(crate) fn reloaded() {
-    tracing::info!("reloaded");
-    tell(&[NotifyState::Ready]);
+/// All is read that a reload reads, and serves or was refused, as the status says.
+pub(crate) fn reloaded(status: &str) {
+    // A line of its protocol ends at the first line end.
+    let status = status.lines().next().unwrap_or_default();
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// It takes no more connections.

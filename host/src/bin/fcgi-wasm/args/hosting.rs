@@ -30,9 +30,10 @@ pub(crate) struct ConfigFile {
 
 /// Let a server look for new versions of its applications and its configuration
 ///
-/// Sends SIGHUP to the server's process. What came of it is in that server's
-/// log: what is new is made ready beside the old, and what is broken is refused
-/// while the old goes on serving.
+/// Sends SIGHUP to the server's process, and waits for what comes of it: what is
+/// new is made ready beside the old, and what is broken is refused while the old
+/// goes on serving. Then the command fails with the reason, which that server's
+/// log has as well. A server that can not be asked is not waited for.
 #[derive(ArgGroup, Debug)]
 pub(crate) struct Reload {
     /// The server: a unix socket that it listens on, or its process id

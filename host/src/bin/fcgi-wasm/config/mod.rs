@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Config) -> Result<ExitCode> {
 
 /// Reads a configuration, and checks all that can be without serving it.
 pub(crate) fn load(path: &Path) -> Result<Plan> {
-    plan(&read(path)?).map_err(all)
+    plan(read(path)?).map_err(all)
 }
 
 /// Where a configuration wants the log, which is to be there before anything

@@ -6,9 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use fcgi_wasm::cgi::Mount;
 use fcgi_wasm::{Budget, Policy, UnixPath};
 
+use super::document::Document;
+use super::planner::place_key;
 use crate::args::LogPlace;
 use crate::observing::Wanted;
 
@@ -26,6 +29,19 @@ pub(crate) struct Plan {
     pub(crate) wanted: Wanted,
     /// Files that are not there: no reason not to serve the others.
     pub(crate) missing: Vec<String>,
+    /// What it was made from.
+    pub(super) document: Document,
+}
+
+impl Plan {
+    /// What is wrong with the place of a socket.
+    pub(crate) fn complain_of_socket(&self, name: &str, error: &anyhow::Error) -> anyhow::Error {
+        let text = format!("{error:#}");
+        match self.document.section(&format!("socket.{name}")) {
+            Some(section) => anyhow!("{}", section.complain(place_key(section), text)),
+            None => anyhow!(text),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

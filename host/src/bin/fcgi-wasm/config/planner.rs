@@ -16,9 +16,9 @@ use crate::accounts::{group_id, user_id};
 /// # Errors
 ///
 /// All that does not fit together.
-pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
+pub(crate) fn plan(document: Document) -> Result<Plan, Vec<Complaint>> {
     let mut planner = Planner {
-        document,
+        document: &document,
         complaints: Vec::new(),
         missing: Vec::new(),
     };
@@ -28,19 +28,19 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, Vec<Complaint>> {
     let sockets = planner.sockets(&tenants, &apps);
     planner.check_routes(&sockets, &apps);
     planner.check_roots(&sockets, &documents);
-    planner.complaints.extend(policy::complaints(document));
-    planner.complaints.extend(process::complaints(document));
-    let wanted = process::wanted(document);
+    planner.complaints.extend(policy::complaints(&document));
+    planner.complaints.extend(process::complaints(&document));
     match planner.complaints.is_empty() {
         true => Ok(Plan {
-            server: process::server(document),
-            log: process::log(document),
-            wanted,
+            server: process::server(&document),
+            log: process::log(&document),
+            wanted: process::wanted(&document),
             sockets,
             tenants,
             apps,
             documents,
             missing: planner.missing,
+            document,
         }),
         false => Err(planner.complaints),
     }
@@ -58,7 +58,7 @@ const KEYS_OF_SOME_PLACES: &[(&str, &[&str])] = &[
 ];
 
 /// The key that says where a socket is, the last one if there are several.
-fn place_key(section: &Section) -> &'static str {
+pub(super) fn place_key(section: &Section) -> &'static str {
     if section.own("inherited") == Some(true) {
         return "inherited";
     }

@@ -1,6 +1,7 @@
 //! What a configuration says of the process: how it serves, and what it writes
 //! and shows.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -61,7 +62,22 @@ pub(super) fn wanted(document: &Document) -> Wanted {
         app_log: document.main_value("log", "app_log"),
         tenant_logs: tenants.collect(),
         status: place.map(|place| (place, clients.unwrap_or_default())),
+        origins: origins(document),
     }
+}
+
+/// Where the keys of what is written and shown stand.
+fn origins(document: &Document) -> BTreeMap<String, String> {
+    let mut origins = BTreeMap::new();
+    for table in ["log", "status", "tenant"] {
+        for section in document.sections(table) {
+            for (key, setting) in &section.settings {
+                let path = format!("{}.{key}", section.path());
+                origins.insert(path, setting.place.to_string());
+            }
+        }
+    }
+    origins
 }
 
 /// What does not fit together of it.

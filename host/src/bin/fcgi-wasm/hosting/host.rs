@@ -19,6 +19,7 @@ use super::standing::Standing;
 use crate::args::{self, CacheArgs};
 use crate::config::{self, App, Plan, Server};
 use crate::observing::{Observing, OpenLogs};
+use crate::reload::Outcome;
 use crate::{engine, log};
 
 pub(super) struct Host {
@@ -37,27 +38,33 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    /// Reads the configuration anew; says why if it is refused.
+    /// Reads the configuration anew.
+    ///
+    /// # Errors
+    ///
+    /// If it is refused. The log says why.
     pub(super) fn read(
         path: &Path,
         flags: &args::Observing,
         observing: &Observing,
-    ) -> Option<Self> {
+    ) -> Result<Self, Outcome> {
         let read = || {
             let plan = config::load(path)?;
             let logs = observing.prepare(plan.wanted.clone().with(flags))?;
             let path = path.to_owned();
             Ok(Self { path, plan, logs })
         };
-        read().inspect_err(refuse).ok()
+        read().map_err(|error| refuse(&error))
     }
 }
 
-fn refuse(error: &anyhow::Error) {
+fn refuse(error: &anyhow::Error) -> Outcome {
+    let reason = format!("{error:#}");
     tracing::error!("the configuration is refused, and the old one goes on:");
-    for line in format!("{error:#}").lines() {
+    for line in reason.lines() {
         tracing::error!("{line}");
     }
+    Outcome::Refused(reason)
 }
 
 impl Host {
@@ -107,7 +114,7 @@ impl Host {
     /// Changes over to a configuration that was read anew, or goes on as it is and
     /// says why. May be dropped for a newer one: then some tenants have changed
     /// over, and the others have what they had.
-    pub(super) async fn change(&mut self, wish: Wish, observing: &Observing) {
+    pub(super) async fn change(&mut self, wish: Wish, observing: &Observing) -> Outcome {
         let Wish { path, plan, logs } = wish;
         let log = plan.log.clone();
         match self.apply(plan).await {
@@ -115,9 +122,26 @@ impl Host {
                 observing.change(logs);
                 tracing::info!("{} was read again", path.display());
                 log::change(&log);
+                Outcome::without(self.refusals().await)
             }
             Err(error) => refuse(&error),
         }
+    }
+
+    /// Looks after the files of all applications that were asked for; those that are
+    /// not served as they are now, and why.
+    async fn refusals(&self) -> Vec<(&str, String)> {
+        let slots = self.standing.apps.values().map(|(_, slot)| slot);
+        let looks = slots.map(|slot| async {
+            if slot.is_loaded() {
+                slot.refresh().await;
+            } else if slot.refusal().is_some() {
+                // What it lacked may be there now.
+                let _ = slot.load().await;
+            }
+            Some((slot.name(), slot.refusal()?))
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 
     /// Changes over to this plan. What stays as it was is not touched; what is
@@ -136,7 +160,7 @@ impl Host {
         if plan.server != self.server {
             tracing::warn!("what changed in [server] counts from the next start on");
         }
-        let mut bound = self.sockets.bind(plan.sockets.values())?;
+        let mut bound = self.sockets.bind(&plan)?;
         self.sockets.change(plan.sockets.values());
         let parties = self.parties(&plan);
         let mut waiting: BTreeSet<String> = parties.iter().flatten().cloned().collect();

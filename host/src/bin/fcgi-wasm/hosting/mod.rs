@@ -13,13 +13,13 @@ use std::pin::Pin;
 
 use anyhow::Result;
 use fcgi_wasm::{Catalogue, Listener, Readiness};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::args;
 use crate::config;
 use crate::memory;
 use crate::observing::Observing;
+use crate::reload::Asked;
 use crate::systemd;
 pub(crate) use changes::keep_fresh;
 use host::Host;
@@ -31,7 +31,7 @@ pub(crate) async fn serve(
     path: &Path,
     passed: Vec<Listener>,
     flags: &args::Observing,
-    reload: &Notify,
+    reload: &Asked,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<()> {
     let plan = config::load(path)?;
@@ -42,10 +42,11 @@ pub(crate) async fn serve(
     let thrift = tokio::spawn(memory::give_back(host.catalogue().clone()));
     let serving = async {
         host.apply(plan).await?;
-        systemd::ready(&format!("serving {}", path.display()));
+        let status = format!("serving {}", path.display());
+        systemd::ready(&status);
         systemd::start_watchdog();
         observing.set_readiness(Readiness::Ready);
-        changes::follow(&mut host, path, flags, &observing, reload).await
+        changes::follow(&mut host, path, flags, &observing, reload, &status).await
     };
     tokio::select! {
         served = serving => served?,

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::places::Places;
-use crate::config::{Listen, Socket};
+use crate::config::{Listen, Plan, Socket};
 
 /// Those that are open, by the place that they listen at.
 pub(super) struct Sockets {
@@ -49,21 +49,20 @@ impl Sockets {
 
     /// Binds those that are not open yet. Nothing is served before all of them
     /// could be.
-    pub(super) fn bind<'s>(
-        &mut self,
-        wanted: impl Iterator<Item = &'s Socket> + Clone,
-    ) -> Result<Vec<Bound>> {
+    pub(super) fn bind(&mut self, plan: &Plan) -> Result<Vec<Bound>> {
         let mut bound = Vec::new();
+        let wanted = plan.sockets.values();
         self.places
-            .distribute(wanted.clone().map(|socket| &socket.listen))?;
-        for socket in wanted {
+            .distribute(wanted.map(|socket| &socket.listen))?;
+        for (name, socket) in &plan.sockets {
             let place = socket.listen.place();
             if self.open.contains_key(&place) {
                 continue;
             }
+            let listeners = self.places.open(&socket.listen);
             bound.push(Bound {
                 place,
-                listeners: self.places.open(&socket.listen)?,
+                listeners: listeners.map_err(|error| plan.complain_of_socket(name, &error))?,
                 socket: socket.clone(),
             });
         }

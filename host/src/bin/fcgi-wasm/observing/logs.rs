@@ -10,7 +10,7 @@ use fcgi_wasm::{
     LogFile, LogWriter, Observer, Record,
 };
 
-use super::wanted::Wanted;
+use super::wanted::{ACCESS_LOG, APP_LOG, Wanted};
 
 /// Those that are open now.
 pub(super) struct Logs {
@@ -74,8 +74,9 @@ impl OpenLogs {
         let access = match &wanted.access_log {
             Some(_) if is_kept => before.access.clone(),
             Some(file) => {
-                let log = AccessLog::open(writer, destination(file), wanted.format())?;
-                Some(Arc::new(log))
+                let log = AccessLog::open(writer, destination(file), wanted.format());
+                let log = log.map_err(|error| wanted.complain(ACCESS_LOG, error));
+                Some(Arc::new(log?))
             }
             None => None,
         };
@@ -103,11 +104,14 @@ fn app_logs(writer: &LogWriter, wanted: &Wanted) -> Result<AppLogs> {
     let mut logs = AppLogs::new(writer);
     if let Some(file) = &wanted.app_log {
         let file = destination(file);
-        logs = logs.others(file, APP_LOG_BYTES_PER_SECOND, APP_LOG_BURST_BYTES)?;
+        let added = logs.others(file, APP_LOG_BYTES_PER_SECOND, APP_LOG_BURST_BYTES);
+        logs = added.map_err(|error| wanted.complain(APP_LOG, error))?;
     }
     for (tenant, log) in &wanted.tenant_logs {
         let file = destination(&log.file);
-        logs = logs.tenant(tenant, file, log.bytes_per_second, log.burst_bytes)?;
+        let added = logs.tenant(tenant, file, log.bytes_per_second, log.burst_bytes);
+        let key = format!("tenant.{tenant}.app_log");
+        logs = added.map_err(|error| wanted.complain(&key, error))?;
     }
     Ok(logs)
 }

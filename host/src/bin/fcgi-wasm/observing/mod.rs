@@ -51,7 +51,7 @@ impl Observing {
         tokio::spawn(async move {
             loop {
                 reloads.next().await;
-                tracing::info!("opening the logs anew");
+                tracing::debug!("opening the logs anew");
                 writer.reopen();
             }
         });

@@ -1,53 +1,38 @@
-//! `fcgi-wasm reload`.
+//! Which processes serve.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::process::{Pid, getpid};
 
-use crate::args::Reload;
 use crate::config::{self, Listen};
-
-#[expect(clippy::print_stdout, reason = "its output is what it is for")]
-pub(crate) fn run(args: &Reload) -> Result<ExitCode> {
-    let servers = match (&args.server, &args.config) {
-        (_, Some(file)) => who_serves(file)?,
-        (Some(server), None) => vec![match server.parse() {
-            Ok(number) => Pid::from_raw(number).context("a process id is over 0")?,
-            Err(_) => who_listens(Path::new(server))?,
-        }],
-        (None, None) => bail!("name a server: its socket, its process id or its configuration"),
-    };
-    for server in servers {
-        let number = server.as_raw_nonzero();
-        // SIGHUP ends a program that does not know it, and ids are used again.
-        let name = fs::read_to_string(of_process(server, "comm"));
-        let name = name.with_context(|| format!("there is no process {number}"))?;
-        ensure!(
-            name.trim() == OURS,
-            "process {number} is {}, not {OURS}",
-            name.trim()
-        );
-        kill_process(server, Signal::HUP)
-            .with_context(|| format!("cannot signal process {number}"))?;
-        println!("process {number} looks for new versions; its log says what came of it");
-    }
-    Ok(ExitCode::SUCCESS)
-}
 
 /// What the kernel calls a process of this program.
 const OURS: &str = "fcgi-wasm";
 
+/// Refuses a process of another program: SIGHUP ends one that does not know it, and
+/// ids are used again.
+pub(super) fn check(server: Pid) -> Result<()> {
+    let number = server.as_raw_nonzero();
+    let name = fs::read_to_string(of_process(server, "comm"));
+    let name = name.with_context(|| format!("there is no process {number}"))?;
+    ensure!(
+        name.trim() == OURS,
+        "process {number} is {}, not {OURS}",
+        name.trim()
+    );
+    Ok(())
+}
+
 /// The processes that were started with a configuration: several may share its
 /// sockets. Where their command lines can not be seen, the one that listens on
 /// one of its unix sockets.
-fn who_serves(file: &Path) -> Result<Vec<Pid>> {
+pub(super) fn who_serves(file: &Path) -> Result<Vec<Pid>> {
     let plan = config::load(file)?;
     let wanted = fs::canonicalize(file).with_context(|| file.display().to_string())?;
     let all = fs::read_dir("/proc").context("cannot look for servers")?;
@@ -104,7 +89,7 @@ fn of_process(pid: Pid, what: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{}/{what}", pid.as_raw_nonzero()))
 }
 
-fn who_listens(socket: &Path) -> Result<Pid> {
+pub(super) fn who_listens(socket: &Path) -> Result<Pid> {
     let stream = UnixStream::connect(socket)
         .with_context(|| format!("nobody listens on {}", socket.display()))?;
     Ok(socket_peercred(&stream)?.pid)
