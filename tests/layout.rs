@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("policy", &[]),
     ("setup", &[]),
+    ("accounts", &[]),
     ("told", &[]),
     ("cgi", &["message"]),
     ("router", &["message"]),
@@ -28,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sandbox", &["cgi", "message", "policy", "setup", "told"]),
     (
         "deploy",
-        &["cgi", "message", "policy", "sandbox", "setup", "told"],
+        &["accounts", "cgi", "message", "policy", "sandbox", "setup", "told"],
     ),
     ("frontend", &["cgi", "fastcgi", "message", "told"]),
     ("server", &["frontend", "listen", "message", "told"]),

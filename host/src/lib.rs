@@ -48,6 +48,7 @@
 //! [`ProtocolError`](fastcgi::ProtocolError) is the peer's, a [`Fault`] is one
 //! request's, a [`SetupError`] is a sentence for the operator.
 
+mod accounts;
 pub mod cgi;
 mod deploy;
 pub mod fastcgi;

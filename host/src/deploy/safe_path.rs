@@ -14,6 +14,8 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 
+use crate::accounts::user;
+
 /// How deep a file may lie: each level is a system call.
 const DEPTH_MAX: usize = 32;
 
@@ -105,8 +107,12 @@ fn is_link(folder: &OwnedFd, name: &[u8]) -> bool {
 fn check(stat: &Stat, name: &dyn fmt::Display, owners: &[u32]) -> Result<(), Refused> {
     let owner = stat.st_uid;
     if !owners.contains(&owner) {
+        let mut may: Vec<_> = owners.iter().copied().map(user).collect();
+        may.dedup();
         return Err(Refused::Unsafe(format!(
-            "{name} belongs to user {owner}, and may belong to {owners:?} only"
+            "{name} belongs to user {}, and may belong to {} only",
+            user(owner),
+            may.join(", ")
         )));
     }
     if stat.st_mode & 0o002 != 0 {
@@ -177,6 +183,11 @@ mod tests {
         assert!(refusal(root, "sub/app.wasm", &us).contains("sub is writable"));
         set(&root.join("sub"), 0o755);
         let strangers = [us[0] + 1];
-        assert!(refusal(root, "sub/app.wasm", &strangers).contains("belongs to user"));
+        let expected = format!(
+            "belongs to user {}, and may belong to {} only",
+            user(us[0]),
+            user(strangers[0])
+        );
+        assert!(refusal(root, "sub/app.wasm", &strangers).ends_with(&expected));
     }
 }
