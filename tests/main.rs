@@ -39,6 +39,7 @@ mod commands;
 mod conf;
 mod conf_check;
 mod conf_check_places;
+mod config_check;
 mod doctor;
 mod documents;
 mod examples;
@@ -112,6 +113,7 @@ fn main() -> ExitCode {
         conf::tests(),
         conf_check::tests(),
         conf_check_places::tests(),
+        config_check::tests(),
         doctor::tests(),
         documents::tests(),
         examples::tests(),

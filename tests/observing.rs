@@ -160,7 +160,7 @@ fn a_wrong_word_of_the_format_is_named_at_the_start() -> Outcome {
     ]);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        complaint.contains("cannot write the log /nonexistent/l"),
+        complaint.contains("cannot log to /nonexistent/l"),
         "{complaint}"
     );
     Ok(())

@@ -95,11 +95,11 @@ fn a_refusal_is_told_with_its_place() -> Outcome {
         ),
         (
             &*format!("{CONFIG}[log]\naccess_log = \"missing/log\"\n"),
-            "main.toml:7: log.access_log: cannot write the log ",
+            "main.toml:7: log.access_log: cannot log to ",
         ),
         (
             &*format!("{CONFIG}[tenant.x]\napp_log = \"missing/log\"\n"),
-            "main.toml:7: tenant.x.app_log: cannot write the log ",
+            "main.toml:7: tenant.x.app_log: cannot log to ",
         ),
     ] {
         fs::write(hosted.folder.join("main.toml"), config).expect("written");

@@ -1,6 +1,6 @@
-//! What users of this machine are called, for sentences.
+//! What users and groups of this machine are called, for sentences.
 //!
-//! By the file alone (passwd(5)): of those that are kept elsewhere
+//! By the files alone (passwd(5), group(5)): of those that are kept elsewhere
 //! only the number is said.
 
 use std::fs;
@@ -9,6 +9,11 @@ use std::io::{BufRead, BufReader};
 /// `alice (1001)`, or the number alone.
 pub(crate) fn user(id: u32) -> String {
     shown("/etc/passwd", id)
+}
+
+/// `www-data (33)`, or the number alone.
+pub(crate) fn group(id: u32) -> String {
+    shown("/etc/group", id)
 }
 
 fn shown(file: &str, id: u32) -> String {
@@ -35,6 +40,7 @@ mod tests {
     #[test]
     fn who_is_known_has_a_name() {
         assert_eq!(user(0), "root (0)");
+        assert_eq!(group(0), "root (0)");
         assert_eq!(user(4_000_000_000), "4000000000");
     }
 }

@@ -52,6 +52,7 @@ mod accounts;
 pub mod cgi;
 mod deploy;
 pub mod fastcgi;
+mod folder;
 mod frontend;
 mod listen;
 mod message;

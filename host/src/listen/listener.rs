@@ -62,14 +62,24 @@ impl Listener {
     ///
     /// If the address can be reached from elsewhere, or is taken.
     pub fn tcp(address: SocketAddr) -> Result<Self, SetupError> {
-        if !address.ip().is_loopback() {
-            return Err(SetupError::new(format!(
-                "{address} can be reached from other machines, and whoever reaches it can claim \
-                 to be anybody: name the web servers that may (--allowed-clients), or listen on \
-                 127.0.0.1"
-            )));
-        }
+        Self::check_tcp(address)?;
         Self::bind_tcp(address)
+    }
+
+    /// Whether [`Self::tcp`] takes an address.
+    ///
+    /// # Errors
+    ///
+    /// If it can be reached from elsewhere.
+    pub fn check_tcp(address: SocketAddr) -> Result<(), SetupError> {
+        if address.ip().is_loopback() {
+            return Ok(());
+        }
+        Err(SetupError::new(format!(
+            "{address} can be reached from other machines, and whoever reaches it can claim to be \
+             anybody: name the web servers that may (--allowed-clients, `allowed_clients`), or \
+             listen on 127.0.0.1"
+        )))
     }
 
     /// Listens on a TCP address for these clients; others are hung up on.

@@ -16,8 +16,11 @@ use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt,
 };
+use rustix::process::{getegid, geteuid, getgroups};
 
 use super::socket_file::SocketFile;
+use crate::accounts::{group as group_name, user};
+use crate::folder;
 use crate::setup::SetupError;
 
 /// Owner and group may connect, others not: whoever can connect can claim to
@@ -73,6 +76,59 @@ impl UnixPath {
         self
     }
 
+    /// Whether this user could listen there, as far as it is seen without doing so. That
+    /// somebody listens there is no hindrance.
+    ///
+    /// # Errors
+    ///
+    /// What [`Listener::unix`](crate::Listener::unix) would say.
+    pub fn check(&self) -> Result<(), SetupError> {
+        let path = &self.path;
+        let folder = folder::above(path);
+        check_length(path, &folder.join(format!(".{}", std::process::id())))?;
+        folder::check(folder).map_err(|error| cannot(path, &error))?;
+        check_kind(path)?;
+        let us = geteuid();
+        let is_member = |group| getegid().as_raw() == group || is_in_group(group);
+        let may_give_to = self.owner.is_none_or(|owner| owner == us.as_raw());
+        match us.is_root() || (may_give_to && self.group.is_none_or(is_member)) {
+            true => Ok(()),
+            false => Err(self.cannot_give(&Errno::PERM.into())),
+        }
+    }
+
+    /// Gives a file that was made to its owner and group.
+    fn give(&self, file: &Path) -> Result<(), SetupError> {
+        if self.owner.is_some() || self.group.is_some() {
+            let given = chown(file, self.owner, self.group);
+            given.map_err(|error| match error.kind() {
+                io::ErrorKind::PermissionDenied => self.cannot_give(&error),
+                _ => cannot(&self.path, &error),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn cannot_give(&self, error: &io::Error) -> SetupError {
+        let us = geteuid().as_raw();
+        let whom = match (self.owner, self.group) {
+            (Some(owner), _) if owner != us => {
+                format!("the user {}, which only root may: ", user(owner))
+            }
+            (_, Some(group)) => format!(
+                "the group {}, which only root and its members may: add the user to the group, or ",
+                group_name(group)
+            ),
+            _ => return cannot(&self.path, error),
+        };
+        let path = self.path.display();
+        let what = format!(
+            "cannot listen on {path}: the user {} may not give it to {whom}start this as root",
+            user(us)
+        );
+        SetupError::of_user(what)
+    }
+
     pub(super) fn mode_bits(&self) -> u32 {
         self.mode
     }
@@ -112,12 +168,8 @@ impl Drop for Removal {
 /// there with another mode or owner, or without anybody who listens.
 pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, Removal), SetupError> {
     let path = &socket.path;
-    let cannot =
-        |error: io::Error| SetupError::new(format!("cannot listen on {}: {error}", path.display()));
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let folder = parent.unwrap_or(Path::new("."));
+    let cannot = |error: io::Error| cannot(path, &error);
+    let folder = folder::above(path);
     let beside = folder.join(format!(".{}", std::process::id()));
     check_length(path, &beside)?;
     let _lock = lock(folder).map_err(cannot)?;
@@ -127,18 +179,16 @@ pub(super) fn bind(socket: UnixPath) -> Result<(UnixListener, Removal), SetupErr
         let _ = fs::remove_file(&beside);
     }
     let listener = UnixListener::bind(&beside).map_err(cannot)?;
-    let finish = || -> io::Result<SocketFile> {
-        let made = fs::symlink_metadata(&beside)?;
-        if socket.owner.is_some() || socket.group.is_some() {
-            chown(&beside, socket.owner, socket.group)?;
-        }
-        fs::set_permissions(&beside, Permissions::from_mode(socket.mode))?;
-        fs::rename(&beside, path)?;
+    let finish = || -> Result<SocketFile, SetupError> {
+        let made = fs::symlink_metadata(&beside).map_err(cannot)?;
+        socket.give(&beside)?;
+        let mode = Permissions::from_mode(socket.mode);
+        fs::set_permissions(&beside, mode).map_err(cannot)?;
+        fs::rename(&beside, path).map_err(cannot)?;
         Ok(SocketFile::new(path, &made))
     };
-    let file = finish().map_err(|error| {
+    let file = finish().inspect_err(|_| {
         let _ = fs::remove_file(&beside);
-        cannot(error)
     })?;
     Ok((listener, Removal(file)))
 }
@@ -157,18 +207,32 @@ fn check_length(path: &Path, beside: &Path) -> Result<(), SetupError> {
     )))
 }
 
+fn is_in_group(group: u32) -> bool {
+    let groups = getgroups().unwrap_or_default();
+    groups.iter().any(|known| known.as_raw() == group)
+}
+
+/// Whether the place is free, or held by a socket.
+fn check_kind(path: &Path) -> Result<(), SetupError> {
+    match fs::symlink_metadata(path) {
+        Ok(file) if !file.file_type().is_socket() => Err(SetupError::new(format!(
+            "{} exists and is no socket: choose another path, or remove it",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn cannot(path: &Path, error: &io::Error) -> SetupError {
+    SetupError::of_system(format!("cannot listen on {}", path.display()), error)
+}
+
 /// Whether the place is free, or held by a socket that nobody listens on.
 fn check_place(path: &Path) -> Result<(), SetupError> {
+    check_kind(path)?;
     let shown = path.display();
-    let Ok(file) = fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    if !file.file_type().is_socket() {
-        return Err(SetupError::new(format!(
-            "{shown} exists and is no socket: choose another path, or remove it"
-        )));
-    }
     match connect(path) {
+        Err(Errno::NOENT) => Ok(()),
         Ok(stream) => {
             let holder = holder(&stream).unwrap_or_else(|| "another program".to_owned());
             Err(SetupError::new(format!(

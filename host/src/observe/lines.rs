@@ -16,6 +16,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
+use crate::folder;
 use crate::setup::SetupError;
 
 /// Who may read a log file: addresses of visitors stand in it.
@@ -96,9 +97,7 @@ impl LogWriter {
         destination: Destination,
         waiting_bytes_max: usize,
     ) -> Result<LogFile, SetupError> {
-        let file = open(&destination).map_err(|error| {
-            SetupError::new(format!("cannot write the log {destination}: {error}"))
-        })?;
+        let file = open(&destination).map_err(|error| destination.cannot(&error))?;
         let state = Arc::new(State {
             destination,
             waiting_bytes: AtomicUsize::new(0),
@@ -297,6 +296,24 @@ fn write_all(mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+impl Destination {
+    /// Whether this user could write there, as far as it is seen without doing so.
+    ///
+    /// # Errors
+    ///
+    /// What [`LogWriter::open`] would say.
+    pub fn check(&self) -> Result<(), SetupError> {
+        match self {
+            Self::File(path) => folder::check_file(path).map_err(|error| self.cannot(&error)),
+            Self::StandardError => Ok(()),
+        }
+    }
+
+    fn cannot(&self, error: &io::Error) -> SetupError {
+        SetupError::of_system(format!("cannot log to {self}"), error)
+    }
+}
+
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -378,6 +395,6 @@ mod tests {
         let writer = LogWriter::start().expect("a thread");
         let nowhere = Destination::File("/nonexistent/log".into());
         let error = writer.open(nowhere, 10).expect_err("no folder").to_string();
-        assert!(error.starts_with("cannot write the log /nonexistent/log: "));
+        assert!(error.starts_with("cannot log to /nonexistent/log: "));
     }
 }

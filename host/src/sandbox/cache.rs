@@ -7,15 +7,16 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
+use super::cache_folder::{self, is_ours};
 use super::load::{Code, Kind};
 use crate::setup::SetupError;
 use crate::told::{Told, besides};
@@ -56,23 +57,7 @@ impl Cache {
     /// The cache in this folder, which is made if it does not exist, and holds so
     /// much.
     pub(super) fn open(folder: PathBuf, bytes_max: u64) -> Result<Self, SetupError> {
-        let shown = folder.display();
-        let cannot = |error| SetupError::new(format!("cannot use the cache {shown}: {error}"));
-        if !folder.exists() {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(0o700);
-            builder.create(&folder).map_err(cannot)?;
-        }
-        let meta = fs::metadata(&folder).map_err(cannot)?;
-        if !meta.is_dir() {
-            return Err(SetupError::new(format!("the cache {shown} is no folder")));
-        }
-        if !is_ours(&meta) {
-            return Err(SetupError::new(format!(
-                "the cache {shown} can be written by others than this user, and what is in it is \
-                 run as it is: give it to this user with mode 0700, or choose another (--cache)"
-            )));
-        }
+        cache_folder::make(&folder)?;
         Ok(Self {
             folder,
             bytes_max,
@@ -291,11 +276,6 @@ fn owner(path: &Path) -> io::Result<[u8; blake3::OUT_LEN]> {
         .saturating_sub(blake3::OUT_LEN as u64);
     file.read_exact_at(&mut owner, before)?;
     Ok(owner)
-}
-
-/// Whether nobody but this user can have written it.
-fn is_ours(meta: &fs::Metadata) -> bool {
-    meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
 }
 
 /// Whether the hash of the code follows it.

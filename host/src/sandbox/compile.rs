@@ -48,9 +48,7 @@ pub(super) fn code<'e>(
     bytes: &[u8],
 ) -> Result<Compiled<'e>, SetupError> {
     let engine = tenant.engine();
-    if let Some(complaint) = what_else(bytes) {
-        return Err(SetupError::new(format!("{name} {complaint}")));
-    }
+    check_beginning(name, bytes)?;
     let bytes = &*binary(name, bytes)?;
     let kind = Kind::of(bytes);
     if let Some(loaded) = cached(engine, bytes, kind)? {
@@ -131,9 +129,7 @@ pub(super) fn kept<'e>(
     name: &str,
     bytes: &[u8],
 ) -> Result<Option<Loaded<'e>>, SetupError> {
-    if let Some(complaint) = what_else(bytes) {
-        return Err(SetupError::new(format!("{name} {complaint}")));
-    }
+    check_beginning(name, bytes)?;
     let bytes = &*binary(name, bytes)?;
     cached(engine, bytes, Kind::of(bytes))
 }
@@ -239,6 +235,14 @@ fn binary<'b>(name: &str, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, SetupError> 
     wat::parse_bytes(bytes).map_err(|error| {
         SetupError::new(format!("{name} is not valid in the text format: {error}"))
     })
+}
+
+/// Whether a file can be served by its beginning.
+pub(super) fn check_beginning(name: &str, bytes: &[u8]) -> Result<(), SetupError> {
+    match what_else(bytes) {
+        Some(complaint) => Err(SetupError::new(format!("{name} {complaint}"))),
+        None => Ok(()),
+    }
 }
 
 /// What the file is, if it is no component, and what to do about it.

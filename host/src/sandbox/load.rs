@@ -12,7 +12,7 @@ use wasmtime::{Module, ResourcesRequired};
 use super::grants::open_folder;
 use super::guest::Guest;
 use super::runtime::{MEMORIES_MAX, Runtime, TABLE_ELEMENTS_MAX, TABLES_MAX};
-use crate::policy::{Budget, Policy};
+use crate::policy::{Budget, Folder, Policy};
 use crate::setup::SetupError;
 
 /// The largest file that is read, bytes. CPython with a web framework has
@@ -288,11 +288,13 @@ pub(super) fn check_size(
 
 /// Whether the folders that are granted are there.
 pub(super) fn check_folders(policy: &Policy) -> Result<(), SetupError> {
-    for folder in &policy.grants.folders {
+    policy.grants.folders.iter().try_for_each(check_folder)
+}
+
+pub(super) fn check_folder(folder: &Folder) -> Result<(), SetupError> {
+    let opened = open_folder(&folder.host_path);
+    opened.map(drop).map_err(|error| {
         let path = folder.host_path.display();
-        open_folder(&folder.host_path).map_err(|error| {
-            SetupError::new(format!("cannot open the folder {path} (--dir): {error}"))
-        })?;
-    }
-    Ok(())
+        SetupError::of_system(format!("cannot open the folder {path} (--dir)"), &error)
+    })
 }

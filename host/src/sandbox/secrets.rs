@@ -36,7 +36,7 @@ impl Secrets {
 }
 
 /// The file's text, without the line end that editors put there.
-fn read(secret: &Secret) -> Result<String, SetupError> {
+pub(super) fn read(secret: &Secret) -> Result<String, SetupError> {
     let name = &secret.name;
     let file = secret.file.display();
     let fail = |what: String| SetupError::new(format!("the secret {name} in {file} {what}"));
@@ -44,7 +44,10 @@ fn read(secret: &Secret) -> Result<String, SetupError> {
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits() as i32)
         .open(&secret.file);
-    let opened = opened.map_err(|error| fail(format!("can not be read: {error}")))?;
+    let opened = opened.map_err(|error| {
+        let what = format!("the secret {name} in {file} can not be read");
+        SetupError::of_system(what, &error)
+    })?;
     let meta = opened
         .metadata()
         .map_err(|error| fail(format!("can not be read: {error}")))?;

@@ -109,6 +109,7 @@ pub(super) fn bind(
     file: &str,
     contract: Option<&str>,
 ) -> Result<Box<dyn World>, SetupError> {
+    contract.map_or(Ok(()), check_name)?;
     let Some(contract) = recognise(&loaded.code, contract) else {
         return Err(SetupError::new(no_contract(loaded, file, contract)));
     };
@@ -132,17 +133,18 @@ fn no_contract(loaded: &Loaded<'_>, file: &str, contract: Option<&str>) -> Strin
         .filter(is_wanted)
         .map(|known| format!("{} ({})", known.exports.join(" or "), known.name))
         .collect();
-    match (wanted.as_slice(), contract) {
-        ([], Some(name)) => {
-            let names: Vec<_> = CONTRACTS.iter().map(|known| known.name).collect();
-            format!(
-                "there is no interface {name:?}: choose one of {}",
-                names.join(", ")
-            )
-        }
-        (wanted, _) => format!(
-            "{file} exports {exports}, but none of what can be served: {}",
-            wanted.join(", ")
-        ),
+    format!(
+        "{file} exports {exports}, but none of what can be served: {}",
+        wanted.join(", ")
+    )
+}
+
+/// Whether there is a contract of this name.
+pub(super) fn check_name(name: &str) -> Result<(), SetupError> {
+    let names: Vec<_> = CONTRACTS.iter().map(|known| known.name).collect();
+    if names.contains(&name) {
+        return Ok(());
     }
+    let sentence = format!("there is no interface {name:?}: choose one of ");
+    Err(SetupError::new(sentence + &names.join(", ")))
 }

@@ -14,6 +14,10 @@ pub(crate) struct Config {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Say what is wrong with a configuration, without serving it
+    ///
+    /// Besides what does not fit together: places that can not be made, files that can
+    /// not be served. What can be served and is hardly meant, and what only this user
+    /// could not do, is a warning on standard error, and no failure.
     Check(ConfigFile),
     /// Show what is in effect, and which file and line each value comes from
     Show(ConfigFile),

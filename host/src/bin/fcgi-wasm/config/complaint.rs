@@ -35,6 +35,11 @@ impl Complaint {
         }
     }
 
+    /// The place, and what is wrong there, whoever's key it is.
+    pub(super) fn at_which(&self) -> String {
+        format!("{}: {}", self.place, self.text)
+    }
+
     /// By file and line.
     pub(super) fn in_order(&self, other: &Self) -> Ordering {
         let key = |complaint: &Self| (complaint.place.file.clone(), complaint.place.line);

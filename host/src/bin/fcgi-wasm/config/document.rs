@@ -15,6 +15,8 @@ pub(crate) struct Document {
     /// Where the main file begins.
     pub(super) start: Place,
     pub(super) sections: Vec<Section>,
+    /// What is hardly meant so.
+    pub(super) doubts: Vec<Complaint>,
     /// Where each of them is, by its path.
     index: HashMap<String, usize>,
 }
@@ -47,13 +49,14 @@ pub(super) struct Effective<'d> {
 
 impl Document {
     /// Of the main file, and what it includes.
-    pub(super) fn new(main: &Path, sections: Vec<Section>) -> Self {
+    pub(super) fn new(main: &Path, sections: Vec<Section>, doubts: Vec<Complaint>) -> Self {
         let paths = sections.iter().map(Section::path);
         Self {
             start: Place {
                 file: main.into(),
                 line: 1,
             },
+            doubts,
             index: paths.zip(0..).collect(),
             sections,
         }
@@ -113,6 +116,23 @@ impl Document {
         }
     }
 
+    /// Whether a key that is in effect for this table was written somewhere.
+    pub(super) fn is_written(&self, section: &Section, key: &str) -> bool {
+        self.setting(section, key).is_some()
+    }
+
+    /// What is wrong with a key that is in effect for this table, wherever it stands.
+    pub(super) fn complain(
+        &self,
+        section: &Section,
+        key: &str,
+        text: impl Into<String>,
+    ) -> Complaint {
+        let place = self.setting(section, key).map(|setting| &setting.place);
+        let path = format!("{}.{key}", section.path());
+        Complaint::new(place.unwrap_or(&section.place), path, text)
+    }
+
     fn setting<'d>(&'d self, section: &'d Section, key: &str) -> Option<&'d Setting> {
         if let Some(own) = section.settings.get(key) {
             return Some(own);
@@ -148,10 +168,13 @@ impl Section {
         self.table.header.replace("NAME", &self.name)
     }
 
-    /// What is wrong with a key of it, or with it if the key is not set.
+    /// What is wrong with a key of it, or with it if the key is not set or empty.
     pub(super) fn complain(&self, key: &str, text: impl Into<String>) -> Complaint {
         let place = self.settings.get(key).map(|setting| &setting.place);
-        let path = format!("{}.{key}", self.path());
+        let path = match key {
+            "" => self.path(),
+            key => format!("{}.{key}", self.path()),
+        };
         Complaint::new(place.unwrap_or(&self.place), path, text)
     }
 }

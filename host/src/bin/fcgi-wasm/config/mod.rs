@@ -7,6 +7,7 @@
 
 mod complaint;
 mod document;
+mod doubts;
 mod keys;
 mod plan;
 mod planner;
@@ -15,16 +16,19 @@ mod policy_keys;
 mod process;
 mod process_keys;
 mod reader;
+mod rehearsal;
 mod schema;
 mod show;
 mod table_keys;
 mod values;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
+
+use fcgi_wasm::printable;
 
 use crate::args::{Config, ConfigCommand};
 use complaint::Complaint;
@@ -37,8 +41,12 @@ pub(crate) fn run(args: &Config) -> Result<ExitCode> {
     let text = match &args.command {
         ConfigCommand::Check(file) => {
             let plan = load(&file.path)?;
-            if !plan.missing.is_empty() {
-                bail!("{}", plan.missing.join("\n"));
+            let mut found = rehearsal::rehearse(&plan);
+            found.doubts.extend(doubts::doubts(&plan));
+            warn(found.doubts);
+            found.faults.extend(plan.missing.iter().cloned());
+            if !found.faults.is_empty() {
+                return Err(all(found.faults));
             }
             let path = file.path.display();
             let (sockets, apps) = (plan.sockets.len(), plan.apps.len());
@@ -55,6 +63,15 @@ pub(crate) fn run(args: &Config) -> Result<ExitCode> {
         // Who reads it may have seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Tells what is no error, a line each.
+fn warn(mut doubts: Vec<Complaint>) {
+    doubts.sort_by(Complaint::in_order);
+    for doubt in doubts {
+        // Nobody may read it, which is no error either.
+        let _ = writeln!(stderr(), "warning: {}", printable(&doubt.to_string()));
     }
 }
 

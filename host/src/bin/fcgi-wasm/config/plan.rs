@@ -10,6 +10,7 @@ use anyhow::anyhow;
 use fcgi_wasm::cgi::Mount;
 use fcgi_wasm::{Budget, Policy, UnixPath};
 
+use super::complaint::Complaint;
 use super::document::Document;
 use super::planner::place_key;
 use crate::args::LogPlace;
@@ -28,7 +29,7 @@ pub(crate) struct Plan {
     /// What else is written, and shown.
     pub(crate) wanted: Wanted,
     /// Files that are not there: no reason not to serve the others.
-    pub(crate) missing: Vec<String>,
+    pub(crate) missing: Vec<Complaint>,
     /// What it was made from.
     pub(super) document: Document,
 }

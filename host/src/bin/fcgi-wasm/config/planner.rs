@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use fcgi_wasm::Folder;
+
 use super::complaint::{Complaint, nearest};
 use super::document::{Document, Section};
 use super::plan::{App, Documents, Listen, Plan, Socket, Tenant};
@@ -69,7 +71,7 @@ pub(super) fn place_key(section: &Section) -> &'static str {
 struct Planner<'d> {
     document: &'d Document,
     complaints: Vec<Complaint>,
-    missing: Vec<String>,
+    missing: Vec<Complaint>,
 }
 
 impl Planner<'_> {
@@ -93,7 +95,7 @@ impl Planner<'_> {
         let mut apps = BTreeMap::new();
         for section in self.document.sections("app") {
             let policy = policy::policy(self.document, section);
-            self.check_secrets(section);
+            self.check_grants(section);
             let Some(file) = section.own::<PathBuf>("file") else {
                 self.complain(
                     section,
@@ -125,7 +127,7 @@ impl Planner<'_> {
         let mut documents = BTreeMap::new();
         for section in self.document.sections("documents") {
             let policy = policy::policy(self.document, section);
-            self.check_secrets(section);
+            self.check_grants(section);
             let Some(root) = section.own::<PathBuf>("root") else {
                 self.complain(section, "root", "it is not set, and is what is served");
                 continue;
@@ -293,11 +295,17 @@ impl Planner<'_> {
     fn check_file(&mut self, section: &Section, key: &str, path: &Path, is: fn(&Path) -> bool) {
         if !is(path) {
             let text = format!("there is no {}", path.display());
-            self.missing.push(section.complain(key, text).to_string());
+            let missing = self.document.complain(section, key, text);
+            self.missing.push(missing);
         }
     }
 
-    fn check_secrets(&mut self, section: &Section) {
+    /// Whether there are the folders and secrets that it is granted.
+    fn check_grants(&mut self, section: &Section) {
+        let folders: Vec<Folder> = self.document.value(section, "dir").unwrap_or_default();
+        for folder in folders {
+            self.check_file(section, "dir", folder.host_path(), Path::is_dir);
+        }
         for key in ["secret_env", "secret_setting"] {
             for (_, file) in policy::secrets(self.document, section, key) {
                 self.check_file(section, key, &file, Path::is_file);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fcgi_wasm::cgi::HEAD_BYTES_MAX;
 use fcgi_wasm::{
-    AddressPattern, Budget, Folder, Grants, HostPattern, Policy, Secret, SendFileBy, SentFolder,
+    AddressPattern, App, Budget, Folder, Grants, HostPattern, Policy, Secret, SendFileBy,
+    SentFolder,
 };
 
 use super::complaint::Complaint;
@@ -72,8 +73,12 @@ pub(super) fn policy(document: &Document, section: &Section) -> Policy {
     policy
 }
 
-/// What is more than the library takes.
+/// What the library does not take.
 pub(super) fn complaints(document: &Document) -> Vec<Complaint> {
+    let named = document.sections.iter().filter_map(|section| {
+        let error = App::check_interface(&section.own::<String>("interface")?).err()?;
+        Some(section.complain("interface", error.to_string()))
+    });
     let most = HEAD_BYTES_MAX as u64;
     let is_over = |section: &&Section| match section.settings.get("max_head") {
         Some(setting) => matches!(setting.value, Value::Size(bytes) if bytes > most),
@@ -84,6 +89,7 @@ pub(super) fn complaints(document: &Document) -> Vec<Complaint> {
         let text = "the server sends no longer head: write 64KiB or less";
         section.complain("max_head", text)
     })
+    .chain(named)
     .collect()
 }
 

@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
     }
     reader.find_doubles();
     match reader.complaints.is_empty() {
-        true => Ok(Document::new(path, reader.sections)),
+        true => Ok(Document::new(path, reader.sections, reader.doubts)),
         false => Err(reader.complaints),
     }
 }
@@ -44,13 +44,14 @@ pub(super) fn read(path: &Path) -> Result<Document, Vec<Complaint>> {
 pub(super) fn read_main(path: &Path) -> Document {
     let mut reader = Reader::default();
     reader.file(path, true);
-    Document::new(path, reader.sections)
+    Document::new(path, reader.sections, Vec::new())
 }
 
 #[derive(Default)]
 struct Reader {
     sections: Vec<Section>,
     complaints: Vec<Complaint>,
+    doubts: Vec<Complaint>,
     files: usize,
 }
 
@@ -151,10 +152,13 @@ impl Reader {
                     .push(Complaint::new(place, INCLUDE.name, text));
             }
         }
-        if files.is_empty() && !pattern.contains(['*', '?', '[']) {
+        if files.is_empty() {
             let text = format!("there is no file {pattern}");
-            self.complaints
-                .push(Complaint::new(place, INCLUDE.name, text));
+            let found = Complaint::new(place, INCLUDE.name, text);
+            match pattern.contains(['*', '?', '[']) {
+                true => self.doubts.push(found),
+                false => self.complaints.push(found),
+            }
         }
         self.files += files.len();
         if self.files > FILES_MAX {

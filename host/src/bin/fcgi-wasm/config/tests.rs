@@ -88,7 +88,7 @@ fn files_are_included_and_their_paths_are_their_own() {
         plan.apps["shop"].policy,
         Policy::strict().memory_max(32 * mib)
     );
-    assert_eq!(plan.missing.len(), 2, "{:?}", plan.missing);
+    assert_eq!(plan.missing.len(), 3, "{:?}", plan.missing);
     // What an included file may not have, and what stands twice.
     fs::write(
         folder.path().join("apps.d/c.toml"),
@@ -138,7 +138,7 @@ fn every_flag_about_an_application_is_a_key() {
         .grants(grants);
     assert_eq!(plan.apps["blog"].policy, expected);
     // Secrets that are not there keep only their application from being loaded.
-    let missing = plan.missing.join("\n");
+    let missing = super::all(plan.missing).to_string();
     assert!(
         missing.contains("app.blog.secret_env: there is no "),
         "{missing}"

@@ -74,6 +74,10 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
             "main.toml:1: app.x.file: it is not set",
         ),
         (
+            "[defaults]\ninterface = \"foo\"",
+            "main.toml:2: defaults.interface: there is no interface \"foo\": choose one of native",
+        ),
+        (
             "[app.x]\nfile = \"x\"\nroutes = [\"shop.example\"]",
             "main.toml:3: app.x.routes: \"shop.example\" has no slash",
         ),
