@@ -19,7 +19,6 @@ tests![
     caddy_takes_the_block,
     haproxy_takes_the_block,
     supervisor_takes_the_block,
-    systemd_takes_the_units,
     nginx_serves_with_the_block,
     apache_serves_with_the_block,
     lighttpd_serves_with_the_block,
@@ -30,7 +29,7 @@ tests![
 ];
 
 /// The cases that a block differs by.
-const CASES: &[&[&str]] = &[
+pub(crate) const CASES: &[&[&str]] = &[
     &["--socket", "/run/app.sock"],
     &["--socket", "/run/app.sock", "--mount", "/app.v2"],
     &["--listen", "127.0.0.1:9000"],
@@ -38,7 +37,7 @@ const CASES: &[&[&str]] = &[
 ];
 
 #[track_caller]
-fn printed(kind: &str, arguments: &[&str]) -> String {
+pub(crate) fn printed(kind: &str, arguments: &[&str]) -> String {
     let line = [&["conf", kind, "app.wasm"], arguments].concat();
     let output = run(&line);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -50,7 +49,7 @@ fn printed(kind: &str, arguments: &[&str]) -> String {
 }
 
 /// Lets a program test its configuration.
-fn test(command: &str, arguments: &[&str], text: &str) -> Result<(), Skip> {
+pub(crate) fn test(command: &str, arguments: &[&str], text: &str) -> Result<(), Skip> {
     // Caddy makes folders in its home.
     let home = tempfile::tempdir().expect("a folder");
     let output = Command::new(command)
@@ -161,25 +160,6 @@ fn supervisor_takes_the_block() -> Outcome {
         "/usr/bin/python3",
         &["-c", parse, "FILE"],
     )
-}
-
-fn systemd_takes_the_units() -> Outcome {
-    for case in CASES {
-        let folder = tempfile::tempdir().expect("a folder");
-        let text = printed("systemd", case);
-        let mut files = Vec::new();
-        for unit in text.split("# ---- /etc/systemd/system/").skip(1) {
-            let (name, unit) = unit.split_once('\n').expect("a name");
-            let file = folder.path().join(name);
-            fs::write(&file, unit).expect("written");
-            files.push(file.to_str().expect("text").to_owned());
-        }
-        assert_eq!(files.len(), 2, "{text}");
-        let mut arguments = vec!["verify", "--man=no", "--recursive-errors=one"];
-        arguments.extend(files.iter().map(String::as_str));
-        test("systemd-analyze", &arguments, &text)?;
-    }
-    Ok(())
 }
 
 /// Lets a web server, started with the block for each mount, ask for paths: the

@@ -39,6 +39,7 @@ mod commands;
 mod conf;
 mod conf_check;
 mod conf_check_places;
+mod conf_units;
 mod config_check;
 mod doctor;
 mod documents;
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
         conf::tests(),
         conf_check::tests(),
         conf_check_places::tests(),
+        conf_units::tests(),
         config_check::tests(),
         doctor::tests(),
         documents::tests(),

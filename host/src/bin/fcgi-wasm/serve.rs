@@ -18,7 +18,7 @@ use crate::args::{Places, Serve};
 use crate::observing::{Observing, Wanted};
 use crate::reload::Asked;
 use crate::signals::{Signals, Wish};
-use crate::{engine, hosting, log, memory, starter, systemd};
+use crate::{conf, engine, hosting, log, memory, starter, systemd};
 
 pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     let fastcgi = starter::sockets()?;
@@ -44,6 +44,10 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         (Some(config), _) => {
             return hosting::serve(config, inherited, &args.observing, &reload, stop).await;
         }
+        (None, Some(app)) if conf::is_configuration(app) => bail!(
+            "{0} is a configuration and no application: write serve --config {0}",
+            app.display()
+        ),
         (None, Some(app)) => app,
         (None, None) => bail!("give an application, or --config FILE"),
     };

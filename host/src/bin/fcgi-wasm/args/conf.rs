@@ -19,12 +19,13 @@ use super::values::duration;
 #[command(after_long_help = "\
 Examples:
       fcgi-wasm conf nginx app.wasm --mount /app --socket /run/app.sock
+      fcgi-wasm conf systemd /etc/fcgi-wasm/fcgi-wasm.toml
       fcgi-wasm conf --check /etc/nginx/sites-enabled/example.com")]
 pub(crate) struct Conf {
     /// For what; with --check only if the file does not tell
     #[arg(required_unless_present = "check")]
     pub(crate) kind: Option<Kind>,
-    /// The application that is served
+    /// The application that is served; for systemd, a configuration as well (FILE.toml)
     #[arg(default_value = "app.wasm", conflicts_with = "check")]
     pub(crate) app: PathBuf,
     /// URL path at which the application is mounted, `/` for the root

@@ -3,12 +3,14 @@
 
 mod check;
 mod print;
+mod unit;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
 use crate::args::Conf;
+pub(crate) use unit::is_configuration;
 
 /// What to set HAProxy's `tune.bufsize` to, bytes: heads of some 60 KiB fit
 /// then, and uploads pass, which over 65543 they do not (2.6).

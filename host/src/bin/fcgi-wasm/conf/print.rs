@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use fcgi_wasm::cgi::HEAD_BYTES_MAX;
 
-use super::HAPROXY_BYTES;
+use super::{HAPROXY_BYTES, unit};
 use crate::args::{Conf, Kind};
 use crate::reach::Visitor;
 
@@ -21,7 +21,10 @@ pub(super) const HEAD_KIB: usize = HEAD_BYTES_MAX / 1024 + 4;
 const MARKS: [&str; 4] = ["[mount]", "[root]", "[unix]", "[tcp]"];
 
 pub(super) fn run(args: &Conf, kind: Kind) -> Result<()> {
-    let text = fill(template(kind), args)?;
+    let text = match unit::is_configuration(&args.app) {
+        true => unit::units(args, kind)?,
+        false => fill(template(kind), args)?,
+    };
     io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
@@ -143,14 +146,14 @@ fn values(args: &Conf) -> Result<Vec<(&'static str, String)>> {
 }
 
 /// What stands for the application in its configuration: its file's name.
-fn name(app: &Path) -> Result<String> {
+pub(super) fn name(app: &Path) -> Result<String> {
     let stem = app.file_stem().unwrap_or_default().to_string_lossy();
     let name = stem.replace(['_', '.', ' '], "-").to_ascii_lowercase();
     Ok(plain("the application's name", &name, "-")?.to_owned())
 }
 
 /// A value that means itself in every one of these languages.
-fn plain<'v>(what: &str, value: &'v str, marks: &str) -> Result<&'v str> {
+pub(super) fn plain<'v>(what: &str, value: &'v str, marks: &str) -> Result<&'v str> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || marks.contains(letter);
     if !value.chars().all(is_plain) {
         bail!("{what} {value:?} would need quotes: use letters, digits and {marks} only");

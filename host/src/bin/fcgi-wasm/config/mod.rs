@@ -9,6 +9,7 @@ mod complaint;
 mod document;
 mod doubts;
 mod keys;
+mod needs;
 mod plan;
 mod planner;
 mod policy;
@@ -33,6 +34,7 @@ use fcgi_wasm::printable;
 use crate::args::{Config, ConfigCommand};
 use complaint::Complaint;
 pub(crate) use document::Document;
+pub(crate) use needs::needs;
 pub(crate) use plan::{App, Documents, Listen, Log, Plan, Server, Socket, Tenant};
 use planner::plan;
 
