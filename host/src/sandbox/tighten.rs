@@ -24,6 +24,9 @@ pub(super) fn tighten(policy: &Policy, params: &Params) -> Result<Option<Policy>
         let Some(limit) = name.strip_prefix(PREFIX) else {
             continue;
         };
+        if value.is_empty() {
+            continue; // a variable of the web server's that is not set
+        }
         let policy = tightened.get_or_insert_with(|| policy.clone());
         let value = String::from_utf8_lossy(value);
         let is_read = match limit {
@@ -102,12 +105,20 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_param_says_nothing() {
+        let names = ["TIMEOUT", "MAX_DURATION", "CPU_TIME", "MEMORY", "MAX_BODY"];
+        for name in names.map(|name| format!("FCGI_WASM_{name}")) {
+            assert_eq!(tightened(&[(&name, "")]), Ok(None), "{name}");
+        }
+    }
+
+    #[test]
     fn a_value_that_can_not_be_read_serves_nothing() {
-        for value in ["", "much", "-1s", "64", "99999999999999999999s"] {
+        for value in [" ", "much", "-1s", "64", "99999999999999999999s"] {
             let fault = tightened(&[("FCGI_WASM_TIMEOUT", value)]).expect_err(value);
             assert!(fault.to_string().contains("FCGI_WASM_TIMEOUT"), "{fault}");
         }
-        for value in ["", "much", "0x40", "-1MiB"] {
+        for value in [" ", "much", "0x40", "-1MiB"] {
             assert!(
                 tightened(&[("FCGI_WASM_MEMORY", value)]).is_err(),
                 "{value}"
