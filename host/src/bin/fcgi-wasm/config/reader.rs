@@ -74,6 +74,33 @@ impl File {
     }
 }
 
+impl File {
+    /// What is wrong with its TOML. Of a key that stands twice the parser does not say
+    /// which.
+    fn complain(&self, error: &toml::de::Error) -> Complaint {
+        let span = error.span().unwrap_or_default();
+        let place = self.place(span.clone());
+        let text = error.message().lines().collect::<Vec<_>>().join(", ");
+        if text != "duplicate key" {
+            return Complaint::new(&place, "", text);
+        }
+        let lines: Vec<_> = self.text.lines().take(place.line).collect();
+        let is_header = |line: &&&str| line.trim_start().starts_with('[');
+        let header = lines.iter().rfind(is_header).copied().unwrap_or_default();
+        let name = header.split(']').next().unwrap_or_default();
+        let name = name.trim_start_matches(['[', ' ']).trim_end();
+        let what = match lines.last().is_some_and(|last| is_header(&last)) {
+            true => "this table".to_owned(),
+            false => format!("`{}`", self.text.get(span).unwrap_or_default()),
+        };
+        Complaint::new(
+            &place,
+            name,
+            format!("{what} stands above already: keep one"),
+        )
+    }
+}
+
 impl Reader {
     /// Reads one file; the patterns of what it includes.
     fn file(&mut self, path: &Path, is_main: bool) -> Vec<(String, Place)> {
@@ -99,9 +126,7 @@ impl Reader {
         let root = match DeTable::parse(&file.text) {
             Ok(root) => root,
             Err(error) => {
-                let place = file.place(error.span().unwrap_or_default());
-                let text = error.message().lines().collect::<Vec<_>>().join(", ");
-                self.complaints.push(Complaint::new(&place, "", text));
+                self.complaints.push(file.complain(&error));
                 return Vec::new();
             }
         };

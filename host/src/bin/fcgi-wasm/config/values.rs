@@ -189,11 +189,14 @@ impl Kind {
             }
             DeValue::Table(table) if matches!(self, Self::Pairs | Self::Files) => {
                 let pairs = table.iter().map(|(name, value)| {
-                    let value = value.get_ref().as_str()?;
-                    Some((name.get_ref().to_string(), value.to_owned()))
+                    let (name, value) = (name.get_ref(), value.get_ref());
+                    let text = value.as_str().ok_or_else(|| {
+                        let kind = value.type_str();
+                        format!("{name} is {kind} and not a text: write {name} = \"value\"")
+                    })?;
+                    Ok((name.to_string(), text.to_owned()))
                 });
-                let pairs: Option<Vec<_>> = pairs.collect();
-                let pairs = pairs.ok_or_else(is_wrong)?;
+                let pairs = pairs.collect::<Result<Vec<_>, String>>()?;
                 if self == Self::Pairs {
                     return Ok(Value::Pairs(pairs));
                 }

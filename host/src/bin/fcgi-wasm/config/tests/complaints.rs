@@ -167,7 +167,15 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
         ),
         (
             "[app.x]\nfile = \"x\"\nfile = \"y\"",
-            "main.toml:3: duplicate key",
+            "main.toml:3: app.x: `file` stands above already: keep one",
+        ),
+        (
+            "[app.x]\nfile = \"x\"\n[app.y]\n[ app.x ] # again",
+            "main.toml:4: app.x: this table stands above already: keep one",
+        ),
+        (
+            "[app.x]\nenv = { B = \"1\", A = 5 }",
+            "main.toml:2: app.x.env: A is integer and not a text: write A = \"value\"",
         ),
         ("x = ", "main.toml:1: "),
         (
