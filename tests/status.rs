@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::support::guest_build::guest;
 use crate::support::observed::Observed;
-use crate::support::process::run;
+use crate::support::process::{Program, run};
 use crate::support::web_server::*;
 use crate::support::{Outcome, Skip, wait_until};
 
@@ -21,6 +22,7 @@ tests![
     the_metrics_are_well_formed_and_count,
     who_has_something_compiled_is_seen,
     readiness_ends_with_the_signal_to_stop,
+    a_server_that_is_stopping_leaves_the_status_to_the_next,
     a_status_beyond_this_machine_takes_names,
     what_the_status_shows_can_not_command_a_browser_or_terminal,
     top_draws_on_a_terminal_until_q,
@@ -189,6 +191,40 @@ fn readiness_ends_with_the_signal_to_stop() -> Outcome {
         200,
         "the last line is written"
     );
+    Ok(())
+}
+
+fn a_server_that_is_stopping_leaves_the_status_to_the_next() -> Outcome {
+    let mut old = Observed::serve("naughty", &[])?;
+    let mut busy = old.program.connect();
+    busy.send(&post_head(1, "/early", 5, true));
+    assert_eq!(busy.read_record().expect("it runs").kind, STDOUT);
+    let place = format!("unix:{}", old.path("status").display());
+    // One that goes on keeps it.
+    let line = [
+        "serve",
+        "x.wasm",
+        "--listen",
+        "127.0.0.1:0",
+        "--status",
+        &place,
+    ];
+    let said = String::from_utf8_lossy(&run(&line).stderr).into_owned();
+    assert!(said.contains("listens on"), "{said}");
+
+    old.program.signal(Signal::TERM);
+    wait_until("it says so", || old.get("/readyz").text() == "stopping\n");
+    let new = Program::serve(&guest("naughty")?, &["--status", &place]);
+    assert_eq!(new.ask(&get(1, "/hello", false)).status(), 200);
+    assert_eq!(old.get("/readyz").text(), "stopping\n");
+    busy.send(&stdin(1, b"rest\n"));
+    assert_eq!(busy.answer(1).stdout, b"rest\n");
+    assert!(old.program.wait().success());
+    wait_until("the next one shows its status", || {
+        old.path("status").exists()
+    });
+    wait_until("it is ready", || old.get("/readyz").head.status == 200);
+    drop(new);
     Ok(())
 }
 

@@ -51,7 +51,7 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         (None, Some(app)) => app,
         (None, None) => bail!("give an application, or --config FILE"),
     };
-    let observing = Observing::start(Wanted::default().with(&args.observing))?;
+    let observing = Observing::start(Wanted::default().with(&args.observing)).await?;
     // Before the application is loaded, which may take long: who connects
     // meanwhile waits, and what is wrong here is told at once.
     let listen = sockets(&args, path, inherited)?;

@@ -36,7 +36,7 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let plan = config::load(path)?;
     let drain_timeout = plan.server.drain_timeout;
-    let observing = Observing::start_to_change(plan.wanted.clone().with(flags))?;
+    let observing = Observing::start_to_change(plan.wanted.clone().with(flags)).await?;
     let mut host = Host::new(&plan.server, Places::new(passed)?, observing.observers())?;
     observing.watch_catalogue(host.catalogue());
     let thrift = tokio::spawn(memory::give_back(host.catalogue().clone()));

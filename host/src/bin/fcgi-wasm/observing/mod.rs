@@ -1,20 +1,19 @@
 //! What `serve` writes and shows beside answering.
 
 mod logs;
+mod shown;
 mod wanted;
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Result;
-use fcgi_wasm::{Board, Catalogue, Listener, LogWriter, Observer, Readiness, StatusServer};
+use fcgi_wasm::{Board, Catalogue, LogWriter, Observer, Readiness, StatusServer};
 
-use crate::args::Place;
 use crate::signals::Reloads;
-use crate::starter;
 use logs::Logs;
 pub(crate) use logs::OpenLogs;
+use shown::shown;
 pub(crate) use wanted::{TenantLog, Wanted};
 
 /// How often the threads that serve give a sign of life.
@@ -26,21 +25,21 @@ pub(crate) struct Observing {
     observers: Vec<Arc<dyn Observer>>,
     board: Option<Arc<Board>>,
     logs: Option<(LogWriter, Arc<Logs>)>,
-    _status: Option<StatusServer>,
+    _status: Arc<OnceLock<StatusServer>>,
 }
 
 impl Observing {
     /// Starts what is wanted now and stays so.
-    pub(crate) fn start(wanted: Wanted) -> Result<Self> {
+    pub(crate) async fn start(wanted: Wanted) -> Result<Self> {
         match wanted.has_logs() {
-            true => Self::start_to_change(wanted),
-            false => Self::show(&wanted),
+            true => Self::start_to_change(wanted).await,
+            false => Self::show(&wanted).await,
         }
     }
 
     /// Starts what is wanted now; logs may be others later.
-    pub(crate) fn start_to_change(wanted: Wanted) -> Result<Self> {
-        let mut observing = Self::show(&wanted)?;
+    pub(crate) async fn start_to_change(wanted: Wanted) -> Result<Self> {
+        let mut observing = Self::show(&wanted).await?;
         let writer = LogWriter::start()?;
         let open = OpenLogs::open(&writer, wanted, &OpenLogs::default())?;
         observing.count_lines_of(&open);
@@ -118,12 +117,12 @@ impl Observing {
         }
     }
 
-    fn show(wanted: &Wanted) -> Result<Self> {
+    async fn show(wanted: &Wanted) -> Result<Self> {
         let Some((place, clients)) = &wanted.status else {
             return Ok(Self::default());
         };
         let board = Board::new();
-        let status = StatusServer::start(listener(place, clients)?, board.clone())?;
+        let status = shown(wanted, place, clients, &board).await?;
         let beating = board.clone();
         tokio::spawn(async move {
             let mut beats = tokio::time::interval(BEAT);
@@ -136,14 +135,7 @@ impl Observing {
             observers: vec![board.clone()],
             board: Some(board),
             logs: None,
-            _status: Some(status),
+            _status: status,
         })
-    }
-}
-
-fn listener(place: &Place, clients: &[IpAddr]) -> Result<Listener> {
-    match place {
-        Place::Unix(path) => Ok(Listener::unix(path)?),
-        Place::Tcp(address) => starter::tcp(*address, clients),
     }
 }

@@ -13,6 +13,7 @@ use crate::args::{self, Place};
 /// Keys of a configuration.
 pub(crate) const ACCESS_LOG: &str = "log.access_log";
 pub(crate) const APP_LOG: &str = "log.app_log";
+pub(crate) const STATUS: &str = "status.listen";
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +52,7 @@ impl Wanted {
             self.app_log.clone_from(&flags.app_log);
         }
         if let Some(place) = &flags.status {
+            self.origins.remove(STATUS);
             self.status = Some((place.clone(), flags.status_clients.clone()));
         }
         self

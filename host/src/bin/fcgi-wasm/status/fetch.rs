@@ -30,6 +30,14 @@ pub(crate) fn status(server: &Place) -> Result<String> {
     })
 }
 
+/// Whether a server is there that was told to stop, and answers what is under way.
+pub(crate) async fn is_stopping(server: &Place) -> bool {
+    let Ok(Ok(text)) = timeout(WAIT_MAX, ask(server)).await else {
+        return false;
+    };
+    parse(&text).is_ok_and(|status| status["state"] == "stopping")
+}
+
 /// Reads what [`status`] gave.
 pub(crate) fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(text).context("what answers there shows no status of fcgi-wasm")
