@@ -25,6 +25,7 @@ tests![
     only_the_web_servers_that_the_environment_names_are_served,
     systemd_is_told_of_the_whole_of_a_reload,
     who_may_connect_changes_with_the_configuration,
+    too_few_file_descriptors_are_told_at_the_start,
     a_server_is_found_by_its_configuration,
 ];
 
@@ -247,6 +248,26 @@ fn who_may_connect_changes_with_the_configuration() -> Outcome {
 }
 
 /// By its command line, for it may have no unix socket of its own.
+fn too_few_file_descriptors_are_told_at_the_start() -> Outcome {
+    for (limit, is_told) in [("400", true), ("4000", false)] {
+        let folder = folder("[socket.s]\nunix = \"s\"\nmax_connections = 300\n");
+        let path = folder.path().join("s");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n $0; exec \"$@\"", limit, PROGRAM]);
+        shell
+            .args(["serve", "--config"])
+            .arg(folder.path().join("main.toml"));
+        let program = Program::start(shell, folder);
+        wait_until("it listens", || path.exists());
+        let log = program.log();
+        let told = "400 files may be open, of which applications may have half, and 335 are needed \
+                    besides (connections: 300, sockets: 1, logs: 0, loaded applications: 2)";
+        assert_eq!(log.contains(told), is_told, "{log}");
+        assert_eq!(log.contains("allow 670 (`ulimit -n`"), is_told, "{log}");
+    }
+    Ok(())
+}
+
 fn a_server_is_found_by_its_configuration() -> Outcome {
     let folder = folder("[socket.web]\ninherited = true\n");
     let (main, path) = (folder.path().to_owned(), folder.path().join("s"));

@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod conf;
 mod config;
+mod descriptors;
 mod doctor;
 mod engine;
 mod hosting;

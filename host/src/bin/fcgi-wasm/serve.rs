@@ -11,21 +11,21 @@ use fcgi_wasm::{
     AppFile, Catalogue, Engine, FastCgi, Http, Listener, Observer, Readiness, Server, Slot, Tenant,
     UnixPath,
 };
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::accounts::{group_id, user_id};
 use crate::args::{Places, Serve};
+use crate::descriptors::Need;
 use crate::observing::{Observing, Wanted};
 use crate::reload::Asked;
 use crate::signals::{Signals, Wish};
-use crate::{conf, engine, hosting, log, memory, starter, systemd};
+use crate::{conf, descriptors, engine, hosting, log, memory, starter, systemd};
 
 pub(crate) fn run(mut args: Serve) -> Result<ExitCode> {
     let fastcgi = starter::sockets()?;
     if let (Some(script), Some(app)) = (&args.script, &args.app) {
         args.app = Some(starter::app_of_script(script, app)?);
     }
-    raise_file_limit();
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -51,6 +51,18 @@ async fn serve(args: Serve, inherited: Vec<Listener>) -> Result<()> {
         (None, Some(app)) => app,
         (None, None) => bail!("give an application, or --config FILE"),
     };
+    let places = &args.places;
+    let logs = [
+        &args.log.log,
+        &args.observing.access_log,
+        &args.observing.app_log,
+    ];
+    descriptors::check(&Need {
+        sockets: places.socket.len() + places.listen.len() + places.http.len(),
+        logs: logs.into_iter().flatten().count(),
+        apps: 1,
+        connections: args.max_connections,
+    });
     let observing = Observing::start(Wanted::default().with(&args.observing)).await?;
     // Before the application is loaded, which may take long: who connects
     // meanwhile waits, and what is wrong here is told at once.
@@ -186,15 +198,6 @@ fn fastcgi_places(places: &Places, web_servers: Option<&[IpAddr]>) -> Result<Vec
         listeners.push(starter::tcp(*address, clients)?);
     }
     Ok(listeners)
-}
-
-/// Each connection takes a file descriptor; shells allow 1024.
-fn raise_file_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!("cannot raise the limit of open files: {error}");
-    }
 }
 
 /// Ready at the first signal to stop; at the second the process ends. Until

@@ -18,6 +18,7 @@ use super::sockets::Sockets;
 use super::standing::Standing;
 use crate::args::{self, CacheArgs};
 use crate::config::{self, App, Plan, Server};
+use crate::descriptors::{self, Need};
 use crate::observing::{Observing, OpenLogs};
 use crate::reload::Outcome;
 use crate::{engine, log};
@@ -50,6 +51,7 @@ impl Wish {
     ) -> Result<Self, Outcome> {
         let read = || {
             let plan = config::load(path)?;
+            descriptors::check(&Need::of(&plan));
             let logs = observing.prepare(plan.wanted.clone().with(flags))?;
             let path = path.to_owned();
             Ok(Self { path, plan, logs })

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::args;
 use crate::config;
+use crate::descriptors::{self, Need};
 use crate::memory;
 use crate::observing::Observing;
 use crate::reload::Asked;
@@ -35,6 +36,7 @@ pub(crate) async fn serve(
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<()> {
     let plan = config::load(path)?;
+    descriptors::check(&Need::of(&plan));
     let drain_timeout = plan.server.drain_timeout;
     let observing = Observing::start_to_change(plan.wanted.clone().with(flags)).await?;
     let mut host = Host::new(&plan.server, Places::new(passed)?, observing.observers())?;
