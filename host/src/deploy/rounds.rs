@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalogue::Catalogue;
-use super::slot::{Place, Refreshed, Slot};
+use super::slot::{Place, Slot};
 
 /// Which places are looked after now, by their addresses, and whether that was
 /// asked for once more since.
@@ -46,27 +46,24 @@ impl Rounds {
 impl Catalogue {
     /// As [`refresh`](Self::refresh), without waiting for it, and without one
     /// application's waiting for another, whose new version may take minutes to
-    /// compile. `tell` learns what came of each that has changed.
+    /// compile. What came of it is in the log.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
-    pub fn refresh_each(&self, tell: fn(&str, &Refreshed)) {
+    pub fn refresh_each(&self) {
         for place in self.0.places() {
             if self.0.rounds.begin(&place) {
-                tokio::spawn(look_after(self.clone(), place, tell));
+                tokio::spawn(look_after(self.clone(), place));
             }
         }
     }
 }
 
-async fn look_after(catalogue: Catalogue, place: Arc<Place>, tell: fn(&str, &Refreshed)) {
+async fn look_after(catalogue: Catalogue, place: Arc<Place>) {
     let slot = Slot::from(place.clone());
     loop {
-        let refreshed = slot.refresh().await;
-        if refreshed != Refreshed::Unchanged {
-            tell(slot.name(), &refreshed);
-        }
+        slot.refresh().await;
         if !catalogue.0.rounds.goes_on(&place) {
             return;
         }

@@ -272,15 +272,15 @@ async fn a_version_that_takes_long_does_not_keep_others_back() {
     serves(&slow, "one").await;
     serves(&quick, "one").await;
     deploy(&slow_source.path, "second");
-    catalogue.refresh_each(|_, _| {});
+    catalogue.refresh_each();
     wait_until(|| slow_source.compiles.load(Ordering::Relaxed) == 2).await;
     deploy(&quick_source.path, "second");
     quick_source.may_compile.add_permits(1);
-    catalogue.refresh_each(|_, _| {});
+    catalogue.refresh_each();
     serves(&quick, "second").await;
     // What changes meanwhile is not forgotten.
     deploy(&slow_source.path, "the third");
-    catalogue.refresh_each(|_, _| {});
+    catalogue.refresh_each();
     slow_source.may_compile.add_permits(2);
     serves(&slow, "the third").await;
 }

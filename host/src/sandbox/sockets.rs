@@ -26,27 +26,30 @@ const BUFFER_BYTES_MAX: u64 = 64 * 1024;
 /// for both of its buffers.
 pub(super) const HANDLES: u64 = 4;
 
-/// Gives an interface's sockets buffers of that size, and no larger ones.
+/// Gives an interface's sockets no larger buffers than that.
 macro_rules! bound {
     ($interface:ident, $name:literal, $host:ident, $socket:ty) => {
+        bound!(
+            $interface,
+            $name,
+            ".set-receive-buffer-size",
+            $host::set_receive_buffer_size,
+            $socket
+        );
+        bound!(
+            $interface,
+            $name,
+            ".set-send-buffer-size",
+            $host::set_send_buffer_size,
+            $socket
+        );
+    };
+    ($interface:ident, $name:literal, $method:literal, $set:path, $socket:ty) => {
         $interface.func_wrap(
-            concat!("[method]", $name, ".set-receive-buffer-size"),
+            concat!("[method]", $name, $method),
             |mut store: StoreContextMut<Guest>, (socket, bytes): (Resource<$socket>, u64)| {
                 let sockets = &mut store.data_mut().sockets();
-                let bytes = bytes.min(BUFFER_BYTES_MAX);
-                Ok((as_told($host::set_receive_buffer_size(
-                    sockets, socket, bytes,
-                ))?,))
-            },
-        )?;
-        $interface.func_wrap(
-            concat!("[method]", $name, ".set-send-buffer-size"),
-            |mut store: StoreContextMut<Guest>, (socket, bytes): (Resource<$socket>, u64)| {
-                let sockets = &mut store.data_mut().sockets();
-                let bytes = bytes.min(BUFFER_BYTES_MAX);
-                Ok((as_told($host::set_send_buffer_size(
-                    sockets, socket, bytes,
-                ))?,))
+                Ok((as_told($set(sockets, socket, bytes.min(BUFFER_BYTES_MAX)))?,))
             },
         )?;
     };

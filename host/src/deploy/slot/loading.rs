@@ -95,9 +95,11 @@ impl Place {
         match self.obtain().await {
             Ok(version) => {
                 let has_replaced = self.fill(version);
-                let what = if has_replaced { "replaced" } else { "loaded" };
                 let (app, file) = self.logged();
-                tracing::debug!(app, file, "{what}");
+                match has_replaced {
+                    true => tracing::info!(app, file, "the new version serves"),
+                    false => tracing::debug!(app, file, "loaded"),
+                }
                 self.current
                     .load_full()
                     .ok_or_else(|| "it was unloaded at once".to_owned())

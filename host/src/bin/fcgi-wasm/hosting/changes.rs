@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use anyhow::Result;
-use fcgi_wasm::{Refreshed, Slot, Watcher, printable};
+use fcgi_wasm::{Slot, Watcher};
 
 use super::folder_of;
 use super::host::{Host, Wish};
@@ -36,7 +36,7 @@ pub(super) async fn follow(
         watcher.watch(host.watched_folders());
         // What changed before it was watched, too. A new version may take minutes
         // to compile, for which nobody else is to wait.
-        catalogue.refresh_each(tell);
+        catalogue.refresh_each();
         let mut waiting = tokio::select! {
             () = changed(&watcher) => continue,
             waiting = reload.next() => waiting,
@@ -52,7 +52,7 @@ pub(super) async fn follow(
                         outcome = changed;
                         break;
                     }
-                    () = changed(&watcher) => catalogue.refresh_each(tell),
+                    () = changed(&watcher) => catalogue.refresh_each(),
                     newer = reload.next() => match read() {
                         Ok(newest) => {
                             waiting.join(newer);
@@ -64,14 +64,6 @@ pub(super) async fn follow(
             }
         }
         waiting.tell(&outcome, serving);
-    }
-}
-
-/// Says what came of a look after an application's file.
-fn tell(app: &str, refreshed: &Refreshed) {
-    // What is refused has been told.
-    if *refreshed == Refreshed::Replaced {
-        tracing::info!(app = %printable(app), "the new version serves");
     }
 }
 
@@ -91,7 +83,7 @@ pub(crate) async fn keep_fresh(
             watcher.watch(files.iter().map(|file| folder_of(file)));
         }
         // What changed before it was watched, too.
-        tell(slot.name(), &slot.refresh().await);
+        slot.refresh().await;
         if let Some(waiting) = asked {
             let refusal = slot.refusal().map(|reason| (slot.name(), reason));
             waiting.tell(&Outcome::without(refusal.into_iter().collect()), serving);
