@@ -88,13 +88,17 @@ impl UnixPath {
         check_length(path, &folder.join(format!(".{}", std::process::id())))?;
         folder::check(folder).map_err(|error| cannot(path, &error))?;
         check_kind(path)?;
-        let us = geteuid();
-        let is_member = |group| getegid().as_raw() == group || is_in_group(group);
-        let may_give_to = self.owner.is_none_or(|owner| owner == us.as_raw());
-        match us.is_root() || (may_give_to && self.group.is_none_or(is_member)) {
+        match self.may_give() {
             true => Ok(()),
             false => Err(self.cannot_give(&Errno::PERM.into())),
         }
+    }
+
+    /// Whether this user has the right to: root, or a member of the group.
+    fn may_give(&self) -> bool {
+        let us = geteuid();
+        let is_ours = self.owner.is_none_or(|owner| owner == us.as_raw());
+        us.is_root() || (is_ours && self.group.is_none_or(is_our_group))
     }
 
     /// Gives a file that was made to its owner and group.
@@ -121,6 +125,14 @@ impl UnixPath {
             ),
             _ => return cannot(&self.path, error),
         };
+        if self.may_give() {
+            let what = format!(
+                "cannot give the socket {} to its owner and group, which something forbids beside \
+                 their rights (SystemCallFilter= without chown and fchownat, or no CAP_CHOWN)",
+                self.path.display()
+            );
+            return SetupError::of_system(what, error);
+        }
         let path = self.path.display();
         let what = format!(
             "cannot listen on {path}: the user {} may not give it to {whom}start this as root",
@@ -207,9 +219,10 @@ fn check_length(path: &Path, beside: &Path) -> Result<(), SetupError> {
     )))
 }
 
-fn is_in_group(group: u32) -> bool {
+fn is_our_group(group: u32) -> bool {
     let groups = getgroups().unwrap_or_default();
-    groups.iter().any(|known| known.as_raw() == group)
+    let mut ours = groups.into_iter().chain([getegid()]);
+    ours.any(|ours| ours.as_raw() == group)
 }
 
 /// Whether the place is free, or held by a socket.
@@ -328,6 +341,15 @@ mod tests {
         let error = bind(UnixPath::new(&path)).expect_err("too long");
         assert!(error.to_string().contains("at most 107 bytes"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_right_that_is_not_lacking_is_not_asked_for() {
+        let group = getegid().as_raw();
+        let error = UnixPath::new("s")
+            .group(group)
+            .cannot_give(&Errno::PERM.into());
+        assert!(error.to_string().contains("SystemCallFilter="), "{error}");
     }
 
     #[test]
