@@ -65,13 +65,13 @@ mod setup;
 mod told;
 
 pub use deploy::{
-    AppFile, Application, Attempt, Catalogue, Deployed, DocumentRoot, Documents, Refreshed, Slot,
-    Source, Stamp, Version, Watcher,
+    AppFile, Application, Attempt, Catalogue, DocumentRoot, Documents, Refreshed, Slot, Source,
+    Stamp, Version, Watcher,
 };
 pub use frontend::{CONNECTIONS_MAX, FastCgi, Frontend, Http, Socket};
 pub use listen::{Listener, SocketFile, Stream, UnixPath};
 pub use message::{
-    Abandoned, Asked, Body, BodyError, BodySender, BoxFuture, Fault, Gone, Handler,
+    Abandoned, Asked, Body, BodyError, BodySender, BoxFuture, Deployed, Fault, Gone, Handler,
     JOURNAL_BYTES_MAX, Journal, Notice, Observer, Observers, Owner, PIPE_BYTES, Params, Record,
     Request, RequestBody, Response, ResponseBody, Role, Stage, Usage, printable,
 };

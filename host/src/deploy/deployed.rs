@@ -1,29 +1,12 @@
 //! What a catalogue has loaded at one moment.
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::atomic::Ordering;
 
 use super::catalogue::Catalogue;
-use crate::message::Owner;
-
-/// See [`Catalogue::deployed`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deployed {
-    /// How many applications are loaded.
-    pub loaded: u64,
-    /// How many may be at a time.
-    pub loaded_max: u64,
-    /// How much the loaded ones take, as [`Catalogue::loaded_bytes_max`] counts it.
-    pub loaded_bytes: u64,
-    /// How many were unloaded so far because others needed the room.
-    pub evicted: u64,
-    /// Whose file has a version that was refused, while an older one serves.
-    pub refused: BTreeSet<Owner>,
-}
+use crate::message::Deployed;
 
 impl Catalogue {
-    /// What is loaded now.
+    /// What is loaded now, for a [`Board`](crate::Board) to show.
     pub fn deployed(&self) -> Deployed {
         let mut deployed = Deployed {
             loaded_max: self.0.loaded_max() as u64,
@@ -41,11 +24,5 @@ impl Catalogue {
             }
         }
         deployed
-    }
-}
-
-impl fmt::Debug for Catalogue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Catalogue").field(&self.deployed()).finish()
     }
 }

@@ -33,7 +33,6 @@ mod watch;
 
 pub use attempt::Attempt;
 pub use catalogue::Catalogue;
-pub use deployed::Deployed;
 pub use documents::{DocumentRoot, Documents};
 pub use file::AppFile;
 pub use slot::{Refreshed, Slot};

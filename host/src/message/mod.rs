@@ -26,7 +26,7 @@ pub use body::{Body, BodyError, RequestBody, ResponseBody};
 pub use fault::Fault;
 pub(crate) use fault::readable;
 pub use journal::{JOURNAL_BYTES_MAX, Journal, Owner, Stage, Usage};
-pub use observer::{Asked, Notice, Observer, Observers, Record};
+pub use observer::{Asked, Deployed, Notice, Observer, Observers, Record};
 pub use params::Params;
 pub(crate) use params::lossy;
 pub(crate) use pieces::Pieces;

@@ -1,5 +1,6 @@
 //! Who watches requests come and go, and what they are told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,22 @@ pub struct Record {
     pub cause: Option<&'static str>,
     /// Whether the client or the web server gave it up.
     pub is_aborted: bool,
+}
+
+/// Which applications are loaded at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// How many are loaded.
+    pub loaded: u64,
+    /// How many may be at a time.
+    pub loaded_max: u64,
+    /// How much the loaded ones take, bytes: their code on the disk of the cache's folder;
+    /// what is in memory counts four times.
+    pub loaded_bytes: u64,
+    /// How many were unloaded so far because others needed the room.
+    pub evicted: u64,
+    /// Whose file has a version that was refused, while an older one serves.
+    pub refused: BTreeSet<Owner>,
 }
 
 /// Something that happens to no one request.

@@ -1,14 +1,15 @@
 //! The board: what is known at this moment of every request and application.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::counts::{Counts, Histogram};
+use super::dropped::Dropped;
 use super::lines::LogFile;
-use crate::deploy::{Catalogue, Deployed};
-use crate::message::{Asked, Fault, Journal, Notice, Observer, Owner, Record};
+use crate::message::{Asked, Deployed, Fault, Journal, Notice, Observer, Owner, Record};
 
 /// How many applications are counted one by one; the requests of further ones
 /// are counted together, as of `other`.
@@ -34,8 +35,8 @@ pub struct Board {
     running: [Mutex<HashMap<u64, Running>>; SHARDS],
     pub(super) times: Mutex<Times>,
     pub(super) server: ServerCounts,
-    logs: Mutex<Logs>,
-    catalogue: OnceLock<Catalogue>,
+    logs: Mutex<Dropped>,
+    deployed: OnceLock<Look>,
 }
 
 /// Whether requests are served.
@@ -49,12 +50,13 @@ pub enum Readiness {
     Stopping,
 }
 
-/// The logs whose dropped lines count.
-#[derive(Debug, Default)]
-struct Logs {
-    open: Vec<LogFile>,
-    /// What those dropped that were watched earlier.
-    dropped_earlier: u64,
+/// Who says what is loaded.
+struct Look(Box<dyn Fn() -> Deployed + Send + Sync>);
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Look").finish_non_exhaustive()
+    }
 }
 
 /// Of all requests of the server.
@@ -90,13 +92,6 @@ pub(super) struct Live {
     pub(super) is_answered: bool,
 }
 
-impl Logs {
-    fn dropped(&self) -> u64 {
-        let open: u64 = self.open.iter().map(LogFile::dropped).sum();
-        self.dropped_earlier + open
-    }
-}
-
 impl Board {
     /// A board of a server that starts now.
     pub fn new() -> Arc<Self> {
@@ -111,7 +106,7 @@ impl Board {
             times: Mutex::default(),
             server: ServerCounts::default(),
             logs: Mutex::default(),
-            catalogue: OnceLock::new(),
+            deployed: OnceLock::new(),
         })
     }
 
@@ -141,27 +136,22 @@ impl Board {
     /// Has the lines counted that these logs drop, instead of those that were
     /// watched until now. What was counted stays counted.
     pub fn watch_logs(&self, logs: impl IntoIterator<Item = LogFile>) {
-        let logs: Vec<_> = logs.into_iter().collect();
-        let mut watched = lock(&self.logs);
-        // A log that stays counts on from what it had.
-        let before = watched.dropped();
-        let of_these: u64 = logs.iter().map(LogFile::dropped).sum();
-        watched.dropped_earlier = before.saturating_sub(of_these);
-        watched.open = logs;
+        lock(&self.logs).change(logs.into_iter().collect());
     }
 
     pub(super) fn log_lines_dropped(&self) -> u64 {
-        lock(&self.logs).dropped()
+        lock(&self.logs).lines()
     }
 
-    /// Shows what this catalogue has loaded. The first one counts.
-    pub fn watch_catalogue(&self, catalogue: Catalogue) {
-        self.catalogue.get_or_init(|| catalogue);
+    /// Has shown what this says is loaded: a catalogue, for instance
+    /// ([`Catalogue::deployed`](crate::Catalogue::deployed)). The first one counts.
+    pub fn watch_deployed(&self, look: impl Fn() -> Deployed + Send + Sync + 'static) {
+        self.deployed.get_or_init(|| Look(Box::new(look)));
     }
 
     pub(super) fn deployed(&self) -> Deployed {
-        let catalogue = self.catalogue.get();
-        catalogue.map(Catalogue::deployed).unwrap_or_default()
+        let look = self.deployed.get();
+        look.map(|Look(look)| look()).unwrap_or_default()
     }
 
     /// The requests of which something is left, in no order.

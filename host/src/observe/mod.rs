@@ -8,6 +8,7 @@ mod access;
 mod app_logs;
 mod board;
 mod counts;
+mod dropped;
 mod format;
 mod json;
 mod lines;

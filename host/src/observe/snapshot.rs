@@ -10,8 +10,7 @@ use super::board::{Board, Live, Readiness, Times, lock};
 use super::counts::{CLASSES, Counts};
 use super::json::Json;
 use super::process::Process;
-use crate::deploy::Deployed;
-use crate::message::{Owner, Stage};
+use crate::message::{Deployed, Owner, Stage};
 
 /// How many running requests are shown, those first that computed most: a
 /// person reads some, and a page of all could have thousands.

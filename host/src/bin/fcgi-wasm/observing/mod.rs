@@ -100,7 +100,8 @@ impl Observing {
     /// Shows what this catalogue has loaded.
     pub(crate) fn watch_catalogue(&self, catalogue: &Catalogue) {
         if let Some(board) = &self.board {
-            board.watch_catalogue(catalogue.clone());
+            let catalogue = catalogue.clone();
+            board.watch_deployed(move || catalogue.deployed());
         }
     }
 
