@@ -93,7 +93,7 @@ fn shares(document: &Document, section: &Section) -> impl Iterator<Item = Compla
         );
         let is_over = own > most && section.settings.contains_key(key);
         let text = format!(
-            "it is over the same of [{}], which holds for all of its",
+            "it is over that of [{}], which is for all of its requests together",
             tenant.path()
         );
         is_over.then(|| section.complain(key, text))
@@ -114,7 +114,7 @@ fn shares(document: &Document, section: &Section) -> impl Iterator<Item = Compla
                 document.value::<u64>(whole, "memory_total")?,
             );
             let text = format!(
-                "it is over `memory_total` of [{}], all that there is",
+                "it is over `memory_total` of [{}], which is for all of its instances together",
                 whole.path()
             );
             (one > all).then(|| document.complain(section, "memory", text))
