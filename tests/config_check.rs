@@ -179,7 +179,7 @@ fn what_is_hardly_meant_is_a_warning() -> Outcome {
         ),
         (
             "{SOUND}max_concurrent = 50\n[tenant.a]\nmax_concurrent = 40\n",
-            "main.toml:6: app.a.max_concurrent: it is over the same of [tenant.a]",
+            "main.toml:6: app.a.max_concurrent: it is over that of [tenant.a]",
         ),
         ("{SOUND}[tenant.a]\nmax_concurrent = 40\n", ""),
         (
