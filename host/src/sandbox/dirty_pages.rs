@@ -22,6 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use wasmtime::PoolingAllocationConfig;
 
+use super::background::is_background;
+
 /// `PAGEMAP_SCAN` of linux/fs.h: `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: libc::Ioctl = 0xC060_6610_u32 as libc::Ioctl;
 
@@ -35,6 +37,12 @@ const PFNZERO: u64 = 1 << 5;
 /// How many runs of pages the system is asked for at a time, after wasmtime's 32.
 /// There are no more in all than pages that are kept (`linear_memory_keep_resident`).
 const RUNS_AT_ONCE: usize = 512;
+
+/// How many pages are reset in place of a guest that computed for long: 1 MiB. It may
+/// have written to all of its memory, and to copy tens of megabytes takes milliseconds
+/// and the caches of those who are short. To unmap them is quick, and what the next one
+/// pays for it, a fault for each page, is little beside what it computes.
+const BACKGROUND_PAGES_MAX: u64 = 256;
 
 /// Whether wasmtime's question came here.
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
@@ -123,6 +131,9 @@ impl Scan {
         if !self.is_wasmtimes() {
             return ask(self);
         }
+        if is_background() {
+            self.pages_max = self.pages_max.min(BACKGROUND_PAGES_MAX);
+        }
         self.mask &= !PRESENT;
         self.any_of = PRESENT | SWAPPED;
         let found = ask(self);
@@ -176,6 +187,7 @@ fn pages(runs: &[Run], page_bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::background::give_way;
     use super::*;
 
     const PAGE_BYTES: u64 = 4096;
@@ -284,6 +296,20 @@ mod tests {
         assert_eq!(found(&pages, 1000), (every_third[..1000].to_vec(), 3000));
         assert_eq!(found(&pages[..96], 32), (every_third[..32].to_vec(), 96));
         assert_eq!(found(&pages[..97], 32), (every_third[..32].to_vec(), 96));
+    }
+
+    #[test]
+    fn few_are_found_of_a_guest_that_computed_for_long() {
+        let pages = [WRITTEN | PRESENT].repeat(9000);
+        let found = std::thread::spawn(move || {
+            give_way();
+            let mut room = [Run::default(); 32];
+            let mut scan = question(&mut room, pages.len(), 9000);
+            let found = scan.answer(|scan| system(&pages, scan));
+            (found, room[0].end, scan.walk_end)
+        });
+        let end = BACKGROUND_PAGES_MAX * PAGE_BYTES;
+        assert_eq!(found.join().expect("it ends"), (1, end, end));
     }
 
     #[test]
