@@ -20,6 +20,9 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How many files may be included.
 const FILES_MAX: usize = 10_000;
 
+/// How many keys of a table a complaint lists: more are no line to read.
+const KEYS_TOLD_MAX: usize = 10;
+
 /// Reads the main file, which is an absolute path, and what it includes.
 ///
 /// # Errors
@@ -269,8 +272,11 @@ impl Reader {
                 continue;
             }
             let Some(key) = table.key(name) else {
-                let near = nearest(name, table.keys().map(|key| key.name));
-                let text = format!("there is no such key in [{}]{near}", table.header);
+                let text = format!(
+                    "there is no such key in [{}]{}",
+                    table.header,
+                    hint(name, table)
+                );
                 self.complaints.push(Complaint::new(&place, path, text));
                 continue;
             };
@@ -300,6 +306,19 @@ impl Reader {
                 self.complaints.push(double);
             }
         }
+    }
+}
+
+/// Which key may have been meant, or which there are.
+fn hint(name: &str, table: &Table) -> String {
+    let near = nearest(name, table.keys().map(|key| key.name));
+    if !near.is_empty() {
+        return near;
+    }
+    let keys: Vec<_> = table.keys().map(|key| format!("`{}`", key.name)).collect();
+    match keys.len() {
+        0..=KEYS_TOLD_MAX => format!("; it has {}", keys.join(", ")),
+        _ => "; `fcgi-wasm config schema` has them all".to_owned(),
     }
 }
 

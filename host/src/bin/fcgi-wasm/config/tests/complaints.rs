@@ -115,7 +115,11 @@ fn what_is_wrong_is_told_with_line_key_and_cure() {
         ),
         (
             "[tenant.a]\ndefaults = \"64MiB\"",
-            "main.toml:2: tenant.a.defaults: there is no such key in [tenant.NAME]",
+            "main.toml:2: tenant.a.defaults: there is no such key in [tenant.NAME]; `fcgi-wasm config schema` has them all",
+        ),
+        (
+            "[status]\nunix = \"s\"",
+            "main.toml:2: status.unix: there is no such key in [status]; it has `listen`, `clients`",
         ),
         (
             "[defaults]\nsecret_env = [\"A=/b\"]",
